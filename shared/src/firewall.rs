@@ -1,0 +1,82 @@
+//! The firewall's rule group: read with its update token, written with that token, in sync or not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+
+/// What AWS gives out with each version of a rule group, and wants back with a write: a write with the
+/// token of an older version is refused. That is the lock on which reconcile stands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UpdateToken(pub String);
+
+/// The content of a stateful rule group. Its shape decides how grants stand in it, not a setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Suricata rules, all of them ours.
+    Rules(String),
+    /// A list of domains in which others have entries too.
+    DomainList(BTreeSet<String>),
+}
+
+/// A rule group as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleGroup {
+    /// The token of this version.
+    pub token: UpdateToken,
+    /// What is in it.
+    pub content: Content,
+    /// What a write has to say again, since it replaces the whole group.
+    pub settings: Settings,
+}
+
+/// The rest of a rule group, which grants leave as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Its description.
+    pub description: Option<String>,
+    /// The address sets that its rules name, e.g. `HOME_NET`.
+    pub ip_sets: BTreeMap<String, Vec<String>>,
+    /// The port sets that its rules name.
+    pub port_sets: BTreeMap<String, Vec<String>>,
+    /// The ARNs of the prefix lists and resource groups that its rules name.
+    pub ip_set_references: BTreeMap<String, String>,
+    /// `STRICT_ORDER` or `DEFAULT_ACTION_ORDER`.
+    pub rule_order: Option<String>,
+    /// In a domain list, what is compared: `TLS_SNI`, `HTTP_HOST`.
+    pub target_types: Vec<String>,
+    /// The type and id of the key that encrypts it, when it isn't AWS's own.
+    pub encryption: Option<(String, Option<String>)>,
+}
+
+/// Why the firewall couldn't be read or changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FirewallError {
+    /// Somebody else has written since the token was read: read again.
+    #[error("the rule group has changed since it was read")]
+    StaleToken,
+    /// The content needs more than the rule group's capacity, which can't be changed.
+    #[error(
+        "the rule group is full: {0}; end grants that aren't needed, or deploy with a larger GrantCapacity"
+    )]
+    Full(String),
+    /// AWS refuses the content for another reason. Trying again doesn't help.
+    #[error("the firewall refuses the rules: {0}")]
+    Refused(String),
+    /// The rule group is of a shape that grants can't stand in (5-tuple or stateless rules, a deny list).
+    #[error("the rule group can't hold grants: {0}")]
+    Shape(String),
+    /// AWS couldn't be reached, was busy, or the role lacks the permission. Trying again may help.
+    #[error("the firewall can't be reached: {0}")]
+    Unavailable(String),
+}
+
+/// The firewall, at one rule group of it.
+pub trait Firewall {
+    /// Reads the rule group with its token.
+    fn read(&self) -> impl Future<Output = Result<RuleGroup, FirewallError>> + Send;
+
+    /// Replaces the whole rule group, if its token still is the newest; answers the new token.
+    fn write(&self, group: &RuleGroup) -> impl Future<Output = Result<UpdateToken, FirewallError>> + Send;
+
+    /// Whether every availability zone of the firewall works with this version of the rule group.
+    fn in_sync(&self, token: &UpdateToken) -> impl Future<Output = Result<bool, FirewallError>> + Send;
+}

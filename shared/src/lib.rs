@@ -1,0 +1,32 @@
+//! The rules of Studio Egress, and the three edges by which they reach AWS.
+//!
+//! The rules are plain data and pure functions: no clock, no network and no environment; the time
+//! comes in as an argument, ids are derived from what came in.
+//!
+//! - [`domain`]: the names that people ask for, normalised and checked: what is granted is a
+//!   [`domain::DomainPattern`].
+//! - [`request`] and [`lifecycle`]: a request for domains, its states, and what each command does
+//!   to it: the new state, its history, the live grant, the next deadline, the events.
+//! - [`rules`]: live grants as the content of a firewall's rule group, Suricata text or domain
+//!   list, and that content read back.
+//! - [`config`]: what an operator decides in `egress.toml`.
+//! - [`events`]: everything that crosses the bus, with its checks.
+//!
+//! The edges are traits with one AWS implementation each in [`aws`]:
+//! - [`firewall`], to read a rule group with its update token, write it with that token, in sync?
+//! - [`ledger`], the store, where a transition is one transaction.
+//! - [`mod@bus`], where events are published.
+//!
+//! [`reconcile`] is where they meet: the one way in which the firewall changes.
+
+pub mod aws;
+pub mod bus;
+pub mod config;
+pub mod domain;
+pub mod events;
+pub mod firewall;
+pub mod ledger;
+pub mod lifecycle;
+pub mod reconcile;
+pub mod request;
+pub mod rules;
