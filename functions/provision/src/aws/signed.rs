@@ -1,0 +1,186 @@
+//! A signed POST to a service of AWS.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_config::SdkConfig;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4::SigningParams;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use tokio::time::timeout;
+
+use super::dns_suffix;
+use crate::errors::with_sources;
+use crate::http::Http;
+
+/// How long one call may take.
+const ONE_CALL: Duration = Duration::from_secs(10);
+
+/// Sends signed requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Signed(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    region: String,
+    /// Where all of AWS is, if that is set (`AWS_ENDPOINT_URL`).
+    endpoint: Option<String>,
+    credentials: Option<SharedCredentialsProvider>,
+    http: Http,
+}
+
+/// A service, as it is addressed and signed for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Service {
+    /// What its host begins with, before the Region.
+    pub(super) host: &'static str,
+    pub(super) signing_name: &'static str,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: String,
+}
+
+/// Why a call had no effect, or none that is known.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    #[error("did not get through: {0}")]
+    NotThrough(String),
+    #[error("was refused with {code}: {message}")]
+    Refused { status: StatusCode, code: String, message: String },
+    #[error("was answered with something that can't be read: {0}")]
+    Unreadable(String),
+}
+
+impl CallError {
+    /// The service's own name for the error.
+    pub(crate) fn code(&self) -> Option<&str> {
+        if let Self::Refused { code, .. } = self { Some(code) } else { None }
+    }
+
+    fn not_through(error: &dyn std::error::Error) -> Self {
+        Self::NotThrough(with_sources(error))
+    }
+}
+
+impl Signed {
+    /// Requests as the SDK's own clients would send them with this configuration.
+    pub(crate) fn new(config: &SdkConfig) -> Self {
+        Self(Arc::new(Inner {
+            region: config.region().map(ToString::to_string).unwrap_or_default(),
+            endpoint: config.endpoint_url().map(ToOwned::to_owned),
+            credentials: config.credentials_provider(),
+            http: Http::default(),
+        }))
+    }
+
+    /// Sends one request and reads the whole answer, whatever its status.
+    pub(super) async fn post(
+        &self,
+        service: Service,
+        headers: &[(&'static str, &'static str)],
+        body: String,
+    ) -> Result<Answer, CallError> {
+        let request = self.request(service, headers, body).await?;
+        let client = self.0.http.client().map_err(|error| CallError::not_through(&error))?;
+        let call = async {
+            let response = client.request(request).await.map_err(|error| CallError::not_through(&error))?;
+            let status = response.status();
+            let body =
+                response.into_body().collect().await.map_err(|error| CallError::not_through(&error))?;
+            Ok(Answer { status, body: String::from_utf8_lossy(&body.to_bytes()).into_owned() })
+        };
+        let late = |_| CallError::NotThrough(format!("nothing came back in {} s", ONE_CALL.as_secs()));
+        timeout(ONE_CALL, call).await.map_err(late)?
+    }
+
+    async fn request(
+        &self,
+        service: Service,
+        headers: &[(&'static str, &'static str)],
+        body: String,
+    ) -> Result<Request<Full<Bytes>>, CallError> {
+        let no_credentials = || CallError::NotThrough("there are no credentials".to_owned());
+        let provider = self.0.credentials.as_ref().ok_or_else(no_credentials)?;
+        let credentials = provider.provide_credentials().await;
+        let identity = credentials.map_err(|error| CallError::not_through(&error))?.into();
+        let parameters = SigningParams::builder()
+            .identity(&identity)
+            .region(&self.0.region)
+            .name(service.signing_name)
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|error| CallError::not_through(&error))?
+            .into();
+        let url = self.url(service);
+        let signable =
+            SignableRequest::new("POST", &url, headers.iter().copied(), SignableBody::Bytes(body.as_bytes()));
+        let signed = signable.and_then(|request| sign(request, &parameters));
+        let (signature, _) = signed.map_err(|error| CallError::not_through(&error))?.into_parts();
+        let request =
+            headers.iter().fold(Request::post(url), |request, (name, value)| request.header(*name, *value));
+        let mut request =
+            request.body(Full::new(body.into())).map_err(|error| CallError::not_through(&error))?;
+        signature.apply_to_request_http1x(&mut request);
+        Ok(request)
+    }
+
+    fn url(&self, service: Service) -> String {
+        if let Some(endpoint) = &self.0.endpoint {
+            return format!("{}/", endpoint.trim_end_matches('/'));
+        }
+        let (host, region) = (service.host, &self.0.region);
+        format!("https://{host}.{region}.{}/", dns_suffix(region))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::BehaviorVersion;
+    use aws_config::Region;
+    use aws_credential_types::Credentials;
+
+    use super::*;
+
+    const EC2: Service = Service { host: "ec2", signing_name: "ec2" };
+
+    fn signed(region: &'static str, endpoint: Option<&str>) -> Signed {
+        let credentials = Credentials::new("AKIDEXAMPLE", "secret", Some("token".into()), None, "tests");
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region))
+            .credentials_provider(SharedCredentialsProvider::new(credentials));
+        config.set_endpoint_url(endpoint.map(ToOwned::to_owned));
+        Signed::new(&config.build())
+    }
+
+    #[test]
+    fn a_service_is_in_its_region_and_partition_or_where_all_of_aws_is() {
+        assert_eq!(signed("eu-west-1", None).url(EC2), "https://ec2.eu-west-1.amazonaws.com/");
+        assert_eq!(signed("cn-north-1", None).url(EC2), "https://ec2.cn-north-1.amazonaws.com.cn/");
+        for endpoint in ["http://127.0.0.1:4566", "http://127.0.0.1:4566/"] {
+            assert_eq!(signed("eu-west-1", Some(endpoint)).url(EC2), "http://127.0.0.1:4566/");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_signed_with_its_headers_and_the_sessions_token() {
+        let request =
+            signed("eu-west-1", None).request(EC2, &[("x-amz-target", "A.B")], "{}".into()).await.unwrap();
+        let header = |name: &str| request.headers()[name].to_str().unwrap();
+        assert!(header("authorization").starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"));
+        assert!(header("authorization").contains("/eu-west-1/ec2/aws4_request"));
+        assert!(
+            header("authorization")
+                .contains("SignedHeaders=host;x-amz-date;x-amz-security-token;x-amz-target")
+        );
+        assert_eq!((header("x-amz-target"), header("x-amz-security-token")), ("A.B", "token"));
+    }
+}

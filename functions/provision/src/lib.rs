@@ -1,0 +1,136 @@
+//! CloudFormation custom resources: what the templates of Studio Egress need and CloudFormation lacks.
+//!
+//! - `protocol`: what CloudFormation asks and how it is answered. Serves every resource, knows none.
+//! - `resources`: `Custom::FirewallEndpoints`, `Custom::GrantRuleGroup` and `Custom::StudioStorage`.
+//! - `aws`: calls to the services whose own crates of the SDK are too large for them.
+//!
+//! A request is always answered: when the resource fails, when its code panics, when nobody knows its
+//! type, and before the function's time is over.
+
+mod aws;
+mod backoff;
+mod deadline;
+mod errors;
+mod http;
+mod protocol;
+mod resources;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use lambda_runtime::{Diagnostic, LambdaEvent};
+use serde_json::Value;
+use tracing::Instrument;
+
+use deadline::Deadline;
+use protocol::answer::{self, Failed, Outcome};
+use protocol::request::Request;
+use protocol::response_url::{Answerable, UrlError};
+pub use protocol::response_url::{Endpoint, NotAnEndpoint};
+use protocol::send::{SendError, Sender};
+use resources::Clients;
+
+/// The function.
+#[derive(Debug)]
+pub struct Provision {
+    clients: Clients,
+    answerable: Answerable,
+    sender: Sender,
+}
+
+/// CloudFormation has not been answered.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Unanswered(#[from] Cause);
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+impl Provision {
+    /// The function in the configuration's Region. `endpoint` may be answered beside CloudFormation itself.
+    pub fn new(config: &SdkConfig, endpoint: Option<Endpoint>) -> Self {
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let answerable = Answerable::new(region, endpoint);
+        Self { clients: Clients::new(config), answerable, sender: Sender::default() }
+    }
+
+    /// Carries one request out and answers it. An error means that no answer was sent: then Lambda
+    /// delivers the request again.
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<(), Unanswered> {
+        let deadline = Deadline::of(&event.context);
+        let request = Arc::new(Request::read(event.payload));
+        let span = tracing::info_span!(
+            "request",
+            id = request.id,
+            kind = ?request.kind,
+            resource = request.resource_type,
+            logical_id = request.logical_resource_id,
+        );
+        self.answer(request, deadline).instrument(span).await.map_err(Unanswered)
+    }
+
+    async fn answer(&self, request: Arc<Request>, deadline: Deadline) -> Result<(), Cause> {
+        // Nothing is done for somebody who can't be answered.
+        let address = self.answerable.check(&request.response_url)?;
+        let outcome = self.carry_out(&request, deadline).await;
+        match &outcome {
+            Ok(done) => tracing::info!(id = done.physical_id, note = done.note, "done"),
+            Err(failed) => tracing::error!(id = failed.physical_id, reason = failed.reason, "failed"),
+        }
+        let body = answer::body(&request, &outcome);
+        Ok(self.sender.send(&address, body, deadline.answer).await?)
+    }
+
+    /// What became of the request, whatever its code does: in a task of its own a panic is a result.
+    async fn carry_out(&self, request: &Arc<Request>, deadline: Deadline) -> Outcome {
+        let (request, clients) = (Arc::clone(request), self.clients.clone());
+        let work = async move { resources::carry_out(&request, &clients, deadline.work).await };
+        let task = tokio::spawn(work.in_current_span());
+        match task.await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                Err(Failed { physical_id: None, reason: panicked(error.try_into_panic().ok().as_deref()) })
+            }
+        }
+    }
+}
+
+fn panicked(panic: Option<&(dyn Any + Send)>) -> String {
+    let text = panic.and_then(|panic| panic.downcast_ref::<String>().map(String::as_str));
+    let text = text.or_else(|| panic.and_then(|panic| panic.downcast_ref::<&str>().copied()));
+    format!("the function has a defect, please report it: {}", text.unwrap_or("it panicked"))
+}
+
+/// What is logged at a level of `AWS_LAMBDA_LOG_LEVEL`, as directives of `tracing-subscriber`. The level
+/// is for this function's own; the HTTP client and the runtime stay at warnings, since their traces show
+/// a request's URL and an event's body, and in those the address that is answered.
+pub fn log_filter(level: &str) -> String {
+    let known = ["trace", "debug", "info", "warn", "error"]
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(level));
+    format!("warn,provision={}", known.unwrap_or("info"))
+}
+
+impl From<Unanswered> for Diagnostic {
+    fn from(error: Unanswered) -> Self {
+        Self { error_type: "Unanswered".to_owned(), error_message: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_told_with_its_own_words() {
+        let task = tokio::spawn(async { panic!("no {} left", "address") });
+        let panic: Box<dyn Any + Send> = task.await.map(|()| unreachable!()).unwrap_err().into_panic();
+        assert_eq!(panicked(Some(&*panic)), "the function has a defect, please report it: no address left");
+    }
+}
