@@ -1,0 +1,225 @@
+//! The reader on real records, and on anything at all.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::harness;
+use alerts::alert::traffic_blocked;
+use alerts::batch::LogEvent;
+use alerts::blocked::Blocked;
+use alerts::record::{Alert, Fate, Record};
+use alerts::tally::Tally;
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+
+const WINDOW: Duration = Duration::from_mins(15);
+
+/// One line for each record: what the reader makes of it.
+fn summary(lines: &str) -> String {
+    let mut text = String::new();
+    for line in lines.lines() {
+        match Record::read(line).unwrap() {
+            Record::Other => writeln!(text, "not about a rule").unwrap(),
+            Record::Alert(alert) => {
+                let Alert { fate, protocol, source, signature, grants, resource_arn, category, at, .. } =
+                    &*alert;
+                let destination = alert.destination();
+                write!(text, "{} {fate:?} {protocol} {source} → {destination}", at.unwrap()).unwrap();
+                writeln!(text, " {signature:?} grants={grants:?} arn={resource_arn:?} category={category:?}")
+                    .unwrap();
+            }
+        }
+    }
+    text
+}
+
+fn by_window<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Blocked> {
+    let mut tally = Tally::default();
+    for line in lines {
+        tally.take(&LogEvent { id: "1".into(), timestamp: 0, message: line.into() });
+    }
+    tally.connections.by_window(WINDOW)
+}
+
+#[test]
+fn every_sample_of_network_firewall_is_read() {
+    insta::assert_snapshot!(summary(include_str!("../samples.jsonl")));
+}
+
+#[test]
+fn every_sample_of_suricata_is_read() {
+    insta::assert_snapshot!(summary(include_str!("../suricata.jsonl")));
+}
+
+#[test]
+fn the_records_of_one_connection_say_together_what_was_blocked() {
+    let blocked = by_window(include_str!("../suricata.jsonl").lines());
+    let line = |b: &Blocked| format!("{} × {} {:?}", b.count, b.destination, b.signature);
+    insta::assert_snapshot!(blocked.iter().map(line).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn only_what_a_request_would_let_pass_is_suggested() {
+    let config = harness::function().config;
+    let suggestion = |name: &str| {
+        let line = harness::blocked("10.2.3.10", name, "2026-05-14T09:16:00Z", 1);
+        let blocked = by_window([line.as_str()]);
+        let alert = traffic_blocked(&blocked[0], &config);
+        alert.suggestion.map(|found| (found.pattern, found.preset.unwrap_or_default()))
+    };
+    let some = |pattern: &str, preset: &str| Some((pattern.to_owned(), preset.to_owned()));
+    assert_eq!(suggestion("PyPI.org"), some("pypi.org", "pypi"));
+    assert_eq!(suggestion("api.github.com"), some("api.github.com", ""));
+    for never in
+        ["pypi.org.", "x.denied.org", "localhost", "co.uk", "a_b.example.com", "198.51.100.7", "é.org"]
+    {
+        assert_eq!(suggestion(never), None, "{never}");
+    }
+}
+
+#[test]
+fn a_name_is_taken_without_its_port_and_no_address_is_a_name() {
+    let destination = |name: &str| {
+        let line = harness::blocked("10.2.3.10", name, "2026-05-14T09:16:00Z", 1);
+        let Record::Alert(alert) = Record::read(&line).unwrap() else { unreachable!("an alert") };
+        alert.destination()
+    };
+    assert_eq!(destination("PyPI.org:443"), "pypi.org");
+    assert_eq!(destination("a#b\n\u{202e}c"), r"a\u{23}b\u{a}\u{202e}c");
+    assert_eq!(destination(&"x".repeat(1_000)).len(), 253);
+    for address in
+        ["203.0.113.9", "203.0.113.9:443", "[2001:db8::1]:443", "[2001:db8::1]", "2001:db8::1", "", "-"]
+    {
+        assert_eq!(destination(address), "198.51.100.1:443", "{address:?}");
+    }
+}
+
+#[test]
+fn the_verdict_decides_and_the_rule_only_without_one() {
+    let fate = |verdict: &str, action: &str| {
+        let line = format!(
+            r#"{{"event":{{"src_ip":"10.0.0.1","dest_ip":"192.0.2.1","proto":"TCP","alert":{{"action":"{action}","signature_id":4}}{verdict}}}}}"#
+        );
+        let Record::Alert(alert) = Record::read(&line).unwrap() else { unreachable!("an alert") };
+        alert.fate
+    };
+    assert_eq!(fate(r#","verdict":{"action":"drop"}"#, "allowed"), Fate::Blocked);
+    assert_eq!(fate(r#","verdict":{"action":"reject"}"#, "allowed"), Fate::Blocked);
+    assert_eq!(fate(r#","verdict":{"action":"pass"}"#, "blocked"), Fate::Passed);
+    assert_eq!(fate(r#","verdict":{"action":"alert"}"#, "allowed"), Fate::Passed);
+    assert_eq!(fate("", "blocked"), Fate::Blocked);
+    assert_eq!(fate("", "allowed"), Fate::Passed);
+    assert_eq!(fate(r#","verdict":null"#, "blocked"), Fate::Blocked);
+}
+
+#[test]
+fn a_packet_from_the_server_is_put_down_to_the_client() {
+    let line = r#"{"event":{"event_type":"alert","direction":"to_client","src_ip":"192.0.2.1","src_port":443,"dest_ip":"10.0.0.1","dest_port":40000,"proto":"TCP","alert":{"action":"blocked"}}}"#;
+    let Record::Alert(alert) = Record::read(line).unwrap() else { unreachable!("an alert") };
+    assert_eq!(
+        (alert.source.to_string().as_str(), alert.destination().as_str()),
+        ("10.0.0.1", "192.0.2.1:443")
+    );
+}
+
+/// The words that the reader looks for, so that random objects get deep into it.
+const WORDS: [&str; 28] = [
+    "event",
+    "event_type",
+    "alert",
+    "action",
+    "blocked",
+    "verdict",
+    "drop",
+    "tls",
+    "sni",
+    "http",
+    "hostname",
+    "request_headers",
+    "name",
+    "value",
+    ":authority",
+    "src_ip",
+    "10.0.0.1",
+    "dest_ip",
+    "dest_port",
+    "443",
+    "metadata",
+    "grant",
+    "timestamp",
+    "2025-10-01T11:14:54.833146+0000",
+    "direction",
+    "to_client",
+    "aws_metadata",
+    "proto",
+];
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let word =
+        || prop_oneof![4 => prop::sample::select(&WORDS[..]).prop_map(str::to_owned), 1 => any::<String>()];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        word().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 64, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec((word(), inner), 0..8)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+fn a_record() -> impl Strategy<Value = String> {
+    let names = prop::sample::select(&["pypi.org", "github.com", "kaggle.com"][..]);
+    (1_u8..4, names, 0_i64..3_600, any::<u64>()).prop_map(|(host, name, second, flow)| {
+        let at = jiff::Timestamp::from_second(1_778_750_000 + second).unwrap();
+        harness::blocked(&format!("10.2.3.{host}"), name, &at.to_string(), flow)
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_json_is_read_or_refused(value in any_json()) {
+        let line = value.to_string();
+        if let Ok(Record::Alert(alert)) = Record::read(&line) {
+            prop_assert!(!alert.destination().is_empty());
+        }
+        let _ = by_window([line.as_str()]);
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(line in any::<String>()) {
+        let _ = Record::read(&line);
+    }
+
+    #[test]
+    fn however_lines_are_cut_into_batches_the_counts_are_the_same(
+        lines in prop::collection::vec(a_record(), 1..40),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+        again in any::<prop::sample::Index>(),
+    ) {
+        let whole = harness::function();
+        let pieces = harness::function();
+        let numbered = harness::numbered("line", lines);
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(numbered.len())).collect();
+        cuts.extend([0, numbered.len()]);
+        cuts.sort_unstable();
+        cuts.dedup();
+        let mut batches: Vec<_> = cuts.windows(2).map(|cut| harness::delivery(&numbered[cut[0]..cut[1]])).collect();
+        batches.push(batches[again.index(batches.len())].clone());
+        batches.reverse();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            whole.handle(harness::delivery(&numbered), harness::now()).await.unwrap();
+            for batch in batches {
+                pieces.handle(batch, harness::now()).await.unwrap();
+            }
+        });
+        prop_assert_eq!(whole.windows.counts(), pieces.windows.counts());
+        prop_assert_eq!(harness::told(&whole).len(), harness::told(&pieces).len());
+    }
+}

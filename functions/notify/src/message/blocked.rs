@@ -1,0 +1,89 @@
+//! What was blocked, and how to ask for it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use egress::events::{Suggestion, TrafficBlocked};
+
+use super::{Letter, Message, WEBHOOK, json, length, second};
+use crate::plain;
+
+pub(super) fn message(blocked: &TrafficBlocked) -> Message {
+    let destination = plain::name(&blocked.destination);
+    let source = plain::name(&blocked.source);
+    let connections = match blocked.count {
+        1 => "a connection".to_owned(),
+        count => format!("{count} connections"),
+    };
+    let registered = blocked.registrable_domain.as_deref().filter(|domain| *domain != blocked.destination);
+    let port = blocked.port.map_or_else(String::new, |port| format!(", port {port}"));
+    let signature = Some(plain::name(&blocked.signature)).filter(|text| !text.is_empty());
+    let letter = Letter::new(format!("The firewall blocked {connections} from {source} to {destination}."))
+        .fact("Destination", destination.clone())
+        .fact_if("Belongs to", registered.map(plain::name))
+        .fact("Protocol", format!("{}{port}", plain::name(&blocked.protocol)))
+        .fact("Source", source.clone())
+        .fact("Since", second(blocked.first_seen))
+        .fact("Last", second(blocked.last_seen))
+        .fact("Connections", blocked.count.to_string())
+        .fact_if("Rule", signature)
+        .fact(
+            "Firewall",
+            format!("{} in {}", plain::name(&blocked.firewall), plain::name(&blocked.availability_zone)),
+        )
+        .fact(
+            "Repeats",
+            format!("one message in {} for this source and destination", length(blocked.window_seconds)),
+        );
+    let letter = match &blocked.suggestion {
+        Some(suggestion) => how_to_ask(letter, suggestion),
+        None => letter.next(why_not(blocked)),
+    };
+    Message {
+        subject: plain::subject(&format!("Blocked: {destination} from {source} ({} x)", blocked.count)),
+        body: letter.text(),
+        event_id: plain::name(&blocked.event_id),
+        detail_type: "TrafficBlocked",
+    }
+}
+
+fn how_to_ask(letter: Letter, suggestion: &Suggestion) -> Letter {
+    let (letter, what) = match &suggestion.preset {
+        Some(preset) => (
+            letter.next(format!(
+                "If it is needed, ask for the preset {}, which is approved at once:",
+                plain::name(preset)
+            )),
+            format!("\"preset\":{}", json(preset)),
+        ),
+        None => (
+            letter.next(format!(
+                "If it is needed, ask for {}; an approver decides:",
+                plain::name(&suggestion.pattern)
+            )),
+            format!("\"domains\":[{}]", json(&suggestion.pattern)),
+        ),
+    };
+    letter
+        .next(format!(
+            r#"  {{"action":"request","requester":"<you>",{what},"justification":"<what for>","duration":"8h"}}"#
+        ))
+        .next(format!("to {WEBHOOK}."))
+        .next("If it is not, find out what on that machine asks for it.")
+}
+
+/// Why there is nothing to ask for.
+fn why_not(blocked: &TrafficBlocked) -> String {
+    let is_address =
+        blocked.destination.parse::<SocketAddr>().is_ok() || blocked.destination.parse::<IpAddr>().is_ok();
+    if !["tls", "http", "http2"].contains(&blocked.protocol.as_str()) {
+        "It can't be asked for: the firewall allows by name, and only TLS and HTTP carry one.".to_owned()
+    } else if is_address {
+        "It can't be asked for by address: let the client ask for the server by its name.".to_owned()
+    } else if blocked.destination.ends_with('.') {
+        "The client writes the name with a dot at its end, which no rule matches: leave the dot out."
+            .to_owned()
+    } else {
+        "It can't be asked for: it is not a name that can be granted, or one that is never allowed."
+            .to_owned()
+    }
+}

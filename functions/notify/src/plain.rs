@@ -1,0 +1,76 @@
+//! Text from outside, made fit for a mail in plain text: nothing in it moves the cursor, turns the reading
+//! direction, hides, or looks like a line of ours; and it ends.
+
+use std::fmt::Write;
+
+/// The longest name, in characters: a person, a domain, a rule's message.
+const LONGEST_NAME: usize = 256;
+/// The longest text in somebody's own words, in characters.
+const LONGEST_TEXT: usize = 2_000;
+/// The most lines of such a text.
+const MOST_LINES: usize = 40;
+/// The longest subject that SNS takes is 100 characters of ASCII
+/// (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>).
+const LONGEST_SUBJECT: usize = 100;
+
+/// A name on one line.
+pub fn name(text: &str) -> String {
+    visible(&cut(text.trim(), LONGEST_NAME))
+}
+
+/// A text in somebody's own words, as lines.
+pub fn lines(text: &str) -> Vec<String> {
+    let text = cut(text.trim(), LONGEST_TEXT);
+    let mut lines: Vec<String> = text.lines().map(|line| visible(line.trim_end())).collect();
+    if lines.len() > MOST_LINES {
+        lines.truncate(MOST_LINES);
+        lines.push("…".to_owned());
+    }
+    lines
+}
+
+/// The subject of a mail.
+pub fn subject(text: &str) -> String {
+    let ascii = |c: char| match c {
+        ' '..='~' => c,
+        c if c.is_whitespace() => ' ',
+        _ => '?',
+    };
+    let text: String = text.chars().map(ascii).collect();
+    match text.char_indices().nth(LONGEST_SUBJECT) {
+        None => text,
+        Some(_) => text.chars().take(LONGEST_SUBJECT - 3).chain("...".chars()).collect(),
+    }
+}
+
+/// At most so many characters; what is left out is marked.
+fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(longest).chain(['…']).collect(),
+    }
+}
+
+/// A text as it can be seen: what can't is escaped, as `<U+202E>`.
+fn visible(text: &str) -> String {
+    let mut seen = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => seen.push(' '),
+            c if c.is_control() || is_invisible(c) => {
+                // Writing into a string can't fail.
+                let _ = write!(seen, "<U+{:04X}>", u32::from(c));
+            }
+            c => seen.push(c),
+        }
+    }
+    seen
+}
+
+/// Unicode's format characters that hide, join, or turn the direction of what stands around them (general
+/// category Cf), and its line and paragraph separators.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}

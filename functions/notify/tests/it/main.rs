@@ -1,0 +1,4 @@
+//! The function's tests, in one binary.
+
+#[cfg(test)]
+mod messages;
