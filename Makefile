@@ -1,0 +1,130 @@
+# Studio Egress.  `make help` lists the targets.
+#
+# Nothing below has to be set but CFN_ARTEFACT_S3_BUCKET, and that for `deploy` and `package` only. What
+# is left unset keeps the template's default on a first deployment, and its last value on the next ones.
+
+# The bucket for templates and code, in the Region of the stack.
+CFN_ARTEFACT_S3_BUCKET ?=
+APP_STACK_NAME ?= sagemaker-studio-demo
+
+# The stack's parameters, by the template's name for each.
+PARAMETERS := \
+	ProjectName:PROJECT_NAME \
+	DomainName:SM_DOMAIN_NAME \
+	UserProfileName:SM_USER_PROFILE_NAME \
+	VPCCIDR:VPC_CIDR \
+	FirewallSubnetCIDR:FIREWALL_SN_CIDR \
+	NATGatewaySubnetCIDR:NAT_GW_SN_CIDR \
+	SageMakerStudioSubnetCIDR:SAGEMAKER_SN_CIDR \
+	FirewallPlacement:FIREWALL_PLACEMENT \
+	AllowedDomains:ALLOWED_DOMAINS \
+	DeniedDomains:DENIED_DOMAINS \
+	BlockAction:BLOCK_ACTION \
+	GrantCapacity:GRANT_CAPACITY \
+	HomeDirectories:HOME_DIRECTORIES \
+	AlertLogRetentionDays:ALERT_LOG_RETENTION_DAYS \
+	FunctionLogRetentionDays:FUNCTION_LOG_RETENTION_DAYS
+
+# The configuration that is packed with the functions.
+CONFIG ?= infra/config/egress.toml
+
+# release: what is deployed to AWS, for ARCHITECTURE (arm64 or x86_64), built by cargo-lambda.
+# dev: the tests' build, for this machine.
+PROFILE ?= release
+ifeq ($(PROFILE),dev)
+ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+endif
+ARCHITECTURE ?= arm64
+
+# A file for the stack's outputs as JSON, or nothing.
+OUTPUTS_JSON ?=
+
+CARGO_TARGET_DIR ?= target
+export CARGO_TARGET_DIR
+
+FUNCTIONS := provision intake requests alerts notify
+# The packaged root template. Two deployments at once need a file each.
+PACKAGED ?= target/package/packaged.yaml
+# Expanded where it is used: the environment is made by the first target that needs it.
+VENV = $$(tests/setup/venv.sh)
+STACK = "$$venv/bin/python" infra/stack.py
+parameter = $(if $($(lastword $(subst :, ,$(1)))),--parameter '$(firstword $(subst :, ,$(1)))=$($(lastword $(subst :, ,$(1))))')
+
+.DEFAULT_GOAL := package
+.PHONY: help package deploy delete outputs check build lint test demo cargo cargo-lambda
+.NOTPARALLEL:
+
+help: ## lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- to AWS, and back
+
+deploy: package ## creates or updates the stack CFN_ARTEFACT_S3_BUCKET=…
+	@venv=$(VENV) && $(STACK) deploy --stack-name '$(APP_STACK_NAME)' --template $(PACKAGED) \
+		$(foreach entry,$(PARAMETERS),$(call parameter,$(entry))) \
+		--parameter 'Architecture=$(ARCHITECTURE)' \
+		--tag 'application=studio-egress' --tag 'stack=$(APP_STACK_NAME)' \
+		$(if $(OUTPUTS_JSON),--json '$(OUTPUTS_JSON)')
+
+delete: ## deletes the stack
+	@venv=$(VENV) && $(STACK) delete --stack-name '$(APP_STACK_NAME)'
+
+outputs: ## prints the stack's outputs
+	@venv=$(VENV) && $(STACK) outputs --stack-name '$(APP_STACK_NAME)' $(if $(OUTPUTS_JSON),--json '$(OUTPUTS_JSON)')
+
+package: check build ## builds the functions, and uploads them and the templates CFN_ARTEFACT_S3_BUCKET=…
+	@python3 infra/package.py --binaries '$(BINARIES)' --config '$(CONFIG)' $(FUNCTIONS)
+	@venv=$(VENV) && "$$venv/bin/aws" cloudformation package --template-file infra/root.yaml \
+		--s3-bucket '$(CFN_ARTEFACT_S3_BUCKET)' --s3-prefix '$(APP_STACK_NAME)' \
+		--output-template-file $(PACKAGED) >$(PACKAGED).log 2>&1 || { cat $(PACKAGED).log >&2; exit 1; }
+
+check:
+	@venv=$(VENV) && $(STACK) check --bucket '$(CFN_ARTEFACT_S3_BUCKET)'
+
+# --- the functions
+
+ifeq ($(PROFILE),dev)
+BINARIES := $(CARGO_TARGET_DIR)/debug/{name}
+BUILDER := cargo
+BUILD := cargo build --bins
+else
+BINARIES := $(CARGO_TARGET_DIR)/lambda/{name}/bootstrap
+BUILDER := cargo-lambda
+BUILD := cargo lambda build --release --$(subst _,-,$(ARCHITECTURE))
+endif
+
+build: $(BUILDER) ## builds the functions, PROFILE=release (for AWS) or dev (for this machine)
+	@$(BUILD) --locked $(addprefix --package ,$(FUNCTIONS))
+
+cargo-lambda: cargo
+	@command -v cargo-lambda >/dev/null || { \
+		echo "make: cargo-lambda is needed to build for AWS. Run: pip install cargo-lambda" >&2; exit 1; }
+
+cargo:
+	@command -v cargo >/dev/null || { \
+		echo "make: cargo is needed. Install Rust with rustup (https://rustup.rs); a distribution's own is often too old." >&2; \
+		exit 1; }
+
+# --- tests
+
+test: cargo ## sets up, builds, and runs the lints and all tests
+	@tests/setup/suricata.sh
+	@tests/setup/venv.sh >/dev/null
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory build PROFILE=dev
+	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked --workspace; \
+		else cargo test --locked --workspace; fi
+
+lint: cargo ## formatting, clippy, templates, licences and sources of the dependencies
+	@cargo fmt --check
+	@cargo clippy --locked --workspace --all-targets -- --deny warnings
+	@venv=$(VENV) && "$$venv/bin/cfn-lint"
+	@if command -v cargo-deny >/dev/null; then cargo deny --log-level error check bans licenses sources; \
+		else echo "lint: cargo-deny is not installed, so deny.toml is not checked here (cargo install cargo-deny)"; fi
+
+demo: cargo ## replays the article's experiment on this machine
+	@tests/setup/suricata.sh
+	@tests/setup/venv.sh >/dev/null
+	@$(MAKE) --no-print-directory build PROFILE=dev
+	@cargo build --locked --package tests --bins
+	@"$(CARGO_TARGET_DIR)/debug/demo" $(if $(ENGINE),--engine $(ENGINE)) --output target/demo

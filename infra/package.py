@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Packs each function's binary as Lambda takes it: a zip of `bootstrap`, and of the configuration.
+
+The same input gives the same zip, byte for byte, so that a function that has not changed is neither
+uploaded nor deployed again. A zip whose input has not changed is left as it is.
+"""
+
+import argparse
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+FUNCTIONS = ("provision", "intake", "requests", "alerts", "notify")
+# The custom resources' function is not configured: a change of the configuration leaves it alone.
+WITHOUT_CONFIG = ("provision",)
+# The earliest time that a zip can hold.
+TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def main():
+    options = arguments()
+    options.out.mkdir(parents=True, exist_ok=True)
+    if not options.config.is_file():
+        sys.exit(f"package: no configuration at {options.config}; name one with CONFIG=…")
+    for name in options.functions:
+        binary = Path(options.binaries.format(name=name))
+        if not binary.is_file():
+            sys.exit(f"package: {name} is not built: there is no {binary}; run `make build` first")
+        config = None if name in WITHOUT_CONFIG else options.config
+        print(pack(name, binary, config, options.out), flush=True)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("functions", nargs="*", default=FUNCTIONS, help="which (all)")
+    parser.add_argument("--binaries", required=True, help="where a binary is, with {name} for its function")
+    parser.add_argument("--config", type=Path, default=Path("infra/config/egress.toml"))
+    parser.add_argument("--out", type=Path, default=Path("target/package"))
+    return parser.parse_args()
+
+
+def pack(name, binary, config, out):
+    """Writes the zip if it would differ, and says in one line what was done."""
+    target, stamp = out / f"{name}.zip", out / f"{name}.input"
+    digest = input_digest(binary, config)
+    if target.exists() and stamp.exists() and stamp.read_text() == digest:
+        return f"{name}: unchanged, {size(target)}"
+    # The stamp goes first: an interrupted run must not leave one that speaks for another zip.
+    stamp.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(dir=out) as folder:
+        stripped = Path(folder, "bootstrap")
+        strip(binary, stripped)
+        members = [("bootstrap", stripped.read_bytes(), 0o755)]
+        if config:
+            members.append(("egress.toml", config.read_bytes(), 0o644))
+        written = Path(folder, "zip")
+        write_zip(written, members)
+        written.replace(target)
+    stamp.write_text(digest)
+    return f"{name}: packed, {size(target)}"
+
+
+def input_digest(binary, config):
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for path in filter(None, (binary, config)):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def strip(binary, copy):
+    """Copies the binary without its debug information, of which a test build has more than code."""
+    if shutil.which("strip"):
+        done = subprocess.run(["strip", "--strip-all", "-o", copy, binary], stderr=subprocess.DEVNULL)
+        if done.returncode == 0:
+            return
+    # A host's strip does not know another processor's binaries; release builds are stripped already.
+    shutil.copyfile(binary, copy)
+
+
+def write_zip(path, members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content, mode in sorted(members):
+            entry = zipfile.ZipInfo(name, TIME)
+            entry.create_system = 3  # Unix, so that the mode holds wherever this runs
+            entry.external_attr = (0o100000 | mode) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content, compresslevel=6)
+
+
+def size(path):
+    return f"{path.stat().st_size / 1e6:.1f} MB"
+
+
+if __name__ == "__main__":
+    main()

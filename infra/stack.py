@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""Deploys and deletes the stack, shows what happens meanwhile, and prints the outputs.
+
+Where it talks to is settled as for every AWS tool: by the profile or the environment, with the Region
+and, for an AWS of one's own, AWS_ENDPOINT_URL.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from stack_events import Events
+
+# Roles are created, none with a name of its own.
+CAPABILITIES = ["CAPABILITY_IAM"]
+# What is left of a first deployment that failed can only be deleted.
+DEAD_ENDS = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
+TEMPLATE_LIMIT = 51_200  # bytes that CloudFormation takes in a request
+
+
+class Problem(Exception):
+    """What stops us, as a sentence for the person at the terminal."""
+
+
+def main():
+    options = arguments()
+    try:
+        if options.command == "check":
+            check(options.bucket)
+        elif options.command == "deploy":
+            deploy(options)
+        elif options.command == "delete":
+            delete(options.stack_name)
+        else:
+            report(outputs(client(), options.stack_name), options.json)
+    except Problem as problem:
+        sys.exit(f"{options.command}: {problem}")
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(f"{options.command}: AWS answers: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"\n{options.command}: interrupted; CloudFormation goes on with what it was told to do")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("check", help="what a deployment needs: credentials, Region, bucket")
+    command.add_argument("--bucket", required=True, help="the bucket for templates and code")
+    command = commands.add_parser("deploy", help="create or update the stack")
+    command.add_argument("--stack-name", required=True)
+    command.add_argument("--template", type=Path, required=True, help="the packaged root template")
+    command.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", type=pair)
+    command.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE", type=pair)
+    command.add_argument("--json", type=Path, help="a file for the outputs")
+    command = commands.add_parser("delete", help="delete the stack")
+    command.add_argument("--stack-name", required=True)
+    command = commands.add_parser("outputs", help="print the outputs")
+    command.add_argument("--stack-name", required=True)
+    command.add_argument("--json", type=Path, help="a file for the outputs")
+    return parser.parse_args()
+
+
+def pair(text):
+    name, found, value = text.partition("=")
+    if not (name and found):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form name=value")
+    return name, value
+
+
+def client():
+    return boto3.client("cloudformation")
+
+
+def check(bucket):
+    """Says what is missing before anything is built or uploaded."""
+    session = boto3.Session()
+    region = session.region_name
+    if not region:
+        raise Problem("no Region is set; set AWS_DEFAULT_REGION, or the profile's region")
+    try:
+        identity = session.client("sts").get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        raise Problem(f"there are no working AWS credentials ({error}); log in, or set AWS_PROFILE") from error
+    print(f"account {identity['Account']}, Region {region}, as {identity['Arn']}")
+    if not bucket:
+        raise Problem("name a bucket for templates and code: CFN_ARTEFACT_S3_BUCKET=…; make one with `aws s3 mb s3://…`")
+    home = bucket_region(session, bucket)
+    if home != region:
+        raise Problem(f"bucket {bucket} is in {home}, and the stack would be in {region}: take a bucket in {region}")
+
+
+def bucket_region(session, bucket):
+    try:
+        answer = session.client("s3").head_bucket(Bucket=bucket)
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        elsewhere = error.response["ResponseMetadata"].get("HTTPHeaders", {}).get("x-amz-bucket-region")
+        if status == 301 and elsewhere:
+            return elsewhere
+        causes = {
+            404: f"there is no bucket {bucket}; make it with `aws s3 mb s3://{bucket}`",
+            403: f"bucket {bucket} is not yours, or you may not use it",
+        }
+        raise Problem(causes.get(status, f"bucket {bucket}: {error}")) from error
+    return answer.get("BucketRegion") or session.region_name
+
+
+def deploy(options):
+    """Creates the stack, or updates it; a stack that is as wanted already is a success."""
+    cloudformation = client()
+    request = deploy_request(cloudformation, options)
+    stack = describe(cloudformation, options.stack_name)
+    if stack and stack["StackStatus"] in DEAD_ENDS:
+        print(f"{options.stack_name} is {stack['StackStatus']}: it is deleted first")
+        delete(options.stack_name)
+        stack = None
+    if stack and stack["StackStatus"].endswith("_IN_PROGRESS"):
+        raise Problem(f"{options.stack_name} is {stack['StackStatus']}: wait until that has ended")
+    if stack:
+        started = update(cloudformation, stack, request)
+    else:
+        events = Events(cloudformation)
+        started = events.of(cloudformation.create_stack(**request)["StackId"])
+    if started:
+        follow(cloudformation, started, ("CREATE_COMPLETE", "UPDATE_COMPLETE"))
+    else:
+        print(f"{options.stack_name} is as it should be: nothing to change")
+    report(outputs(cloudformation, options.stack_name), options.json)
+
+
+def deploy_request(cloudformation, options):
+    if not options.template.is_file():
+        raise Problem(f"there is no {options.template}; run `make package` first")
+    body = options.template.read_text()
+    if len(body.encode()) > TEMPLATE_LIMIT:
+        raise Problem(f"{options.template} is over {TEMPLATE_LIMIT} bytes: move resources to a nested template")
+    known = template_parameters(cloudformation, body)
+    strange = sorted(name for name, _ in options.parameter if name not in known)
+    if strange:
+        raise Problem(f"the template has no parameter {', '.join(strange)}")
+    return {
+        "StackName": options.stack_name,
+        "TemplateBody": body,
+        "Capabilities": CAPABILITIES,
+        "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in options.parameter],
+        "Tags": [{"Key": key, "Value": value} for key, value in options.tag],
+    }
+
+
+def template_parameters(cloudformation, body):
+    return {entry["ParameterKey"] for entry in cloudformation.validate_template(TemplateBody=body)["Parameters"]}
+
+
+def update(cloudformation, stack, request):
+    """Starts the update; nothing is returned where there is nothing to change."""
+    given = {entry["ParameterKey"] for entry in request["Parameters"]}
+    known = template_parameters(cloudformation, request["TemplateBody"])
+    # What is not said now stays as it was said before.
+    request["Parameters"] += [
+        {"ParameterKey": entry["ParameterKey"], "UsePreviousValue": True}
+        for entry in stack.get("Parameters", [])
+        if entry["ParameterKey"] in known - given
+    ]
+    events = Events(cloudformation).of(stack["StackId"])
+    events.skip_past()
+    try:
+        cloudformation.update_stack(**request)
+    except ClientError as error:
+        if "No updates are to be performed" in str(error):
+            return None
+        raise
+    return events
+
+
+def delete(name):
+    """Deletes the stack, and waits until it is gone."""
+    cloudformation = client()
+    stack = describe(cloudformation, name)
+    if not stack:
+        print(f"there is no stack {name}: nothing to delete")
+        return
+    events = Events(cloudformation).of(stack["StackId"])
+    events.skip_past()
+    cloudformation.delete_stack(StackName=stack["StackId"])
+    follow(cloudformation, events, ("DELETE_COMPLETE",))
+
+
+def follow(cloudformation, events, good):
+    """Prints events as they come until the stack rests, and raises what went wrong."""
+    start = time.monotonic()
+    pace = 0.2 if os.environ.get("AWS_ENDPOINT_URL") else 2.0
+    while True:
+        # The status is asked first, so that the last look at the events comes after the end.
+        stack = describe(cloudformation, events.root)
+        status = stack["StackStatus"] if stack else "DELETE_COMPLETE"
+        for line in events.new_lines():
+            print(line, flush=True)
+        if not status.endswith("_IN_PROGRESS"):
+            break
+        time.sleep(pace)
+    print(f"{status} after {time.monotonic() - start:.0f} s")
+    if status not in good:
+        raise Problem(events.first_failure() or (stack or {}).get("StackStatusReason") or status)
+
+
+def describe(cloudformation, name):
+    """The stack, or nothing where there is none."""
+    try:
+        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    return None if stack["StackStatus"] == "DELETE_COMPLETE" else stack
+
+
+def outputs(cloudformation, name):
+    stack = describe(cloudformation, name)
+    if not stack:
+        raise Problem(f"there is no stack {name} in this account and Region")
+    return {entry["OutputKey"]: entry["OutputValue"] for entry in stack.get("Outputs", [])}
+
+
+def report(values, file):
+    width = max(map(len, values), default=0)
+    for name, value in values.items():
+        print(f"{name:{width}}  {value}")
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
