@@ -1,0 +1,17 @@
+"""All that is added to MiniStack, in one list."""
+
+from . import cloudformation, custom_resources, ec2, efs, function_logs, iam, network_firewall, sagemaker, schedules
+from .going import let_go
+
+
+def register(minute: float) -> None:
+    """Enter the additions into MiniStack's tables, before it serves; `minute` is how long a schedule's takes."""
+    network_firewall.SERVICE.register(network_firewall.resource_arn)
+    sagemaker.SERVICE.register(sagemaker.resource_arn)
+    ec2.register(before_networks=let_go)
+    efs.register()
+    cloudformation.register()
+    iam.register()
+    custom_resources.register()
+    function_logs.register()
+    schedules.register(minute)

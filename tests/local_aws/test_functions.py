@@ -1,0 +1,259 @@
+"""Stories about functions in the local AWS: what starts them, and what they are given."""
+
+import base64
+import gzip
+import json
+import os
+import time
+import unittest
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import urlparse
+
+from .testing import Story, client, eventually, function_zip, unique
+
+ROLE = {
+    "Type": "AWS::IAM::Role",
+    "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}},
+}
+
+
+class Functions(Story):
+    """A function from a zip in S3, with triggers around it."""
+
+    def setUp(self) -> None:
+        self.bucket = unique("artifacts")
+        self.function = unique("tell")
+        s3 = client("s3")
+        s3.create_bucket(Bucket=self.bucket)
+        s3.put_object(Bucket=self.bucket, Key="tell.zip", Body=function_zip())
+        self.addCleanup(lambda: (s3.delete_object(Bucket=self.bucket, Key="tell.zip"),
+                                 s3.delete_bucket(Bucket=self.bucket)))
+
+    def template(self, **resources: Any) -> dict[str, Any]:
+        """A template with the telling function in it."""
+        function = {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "FunctionName": self.function, "Runtime": "provided.al2023", "Handler": "bootstrap", "Timeout": 20,
+                "Role": {"Fn::GetAtt": ["Role", "Arn"]}, "Code": {"S3Bucket": self.bucket, "S3Key": "tell.zip"},
+            },
+        }
+        return {"Resources": {"Role": ROLE, "Function": function, **resources}}
+
+    def permission(self, principal: str) -> dict[str, Any]:
+        """That a service may invoke it."""
+        return {"Type": "AWS::Lambda::Permission", "Properties": {
+            "FunctionName": {"Ref": "Function"}, "Action": "lambda:InvokeFunction", "Principal": principal}}
+
+    def custom(self, **properties: Any) -> dict[str, Any]:
+        """A custom resource that it provides."""
+        token = {"ServiceToken": {"Fn::GetAtt": ["Function", "Arn"]}, "ServiceTimeout": 30}
+        return {"Type": "Custom::Told", "Properties": token | properties}
+
+    def test_a_custom_resource_is_created_and_deleted_with_the_token_at_the_top(self) -> None:
+        self.deploy(self.template(Told=self.custom(Flag=True, Count=3)))
+        created = self.told(self.function)[0]
+        self.assertEqual(created["RequestType"], "Create")
+        self.assertEqual(created["ServiceToken"], created["ResourceProperties"]["ServiceToken"])
+        self.assertEqual(created["ResourceProperties"]["Flag"], "true")
+        self.assertNotIn("PhysicalResourceId", created)
+
+    def test_a_failed_creation_is_followed_by_a_deletion_of_the_id_that_it_named(self) -> None:
+        with self.assertRaises(AssertionError):
+            self.deploy(self.template(Told=self.custom(Outcome="FAILED", Identity="half-made")))
+        kinds = [(event["RequestType"], event.get("PhysicalResourceId")) for event in self.told(self.function)]
+        self.assertEqual(kinds, [("Create", None), ("Delete", "half-made")])
+
+    def test_a_new_id_in_a_nested_stack_is_followed_by_a_deletion_of_the_former(self) -> None:
+        def parent(identity: str) -> dict[str, Any]:
+            child = {"Parameters": {"Function": {"Type": "String"}},
+                     "Resources": {"Told": self.custom(ServiceToken={"Ref": "Function"}, Identity=identity)}}
+            client("s3").put_object(Bucket=self.bucket, Key=identity, Body=json.dumps(child))
+            self.addCleanup(lambda: client("s3").delete_object(Bucket=self.bucket, Key=identity))
+            return self.template(Child={"Type": "AWS::CloudFormation::Stack", "Properties": {
+                "TemplateURL": f"{os.environ['AWS_ENDPOINT_URL']}/{self.bucket}/{identity}",
+                "Parameters": {"Function": {"Fn::GetAtt": ["Function", "Arn"]}}}})
+
+        self.deploy(parent("one"))
+        self.deploy(parent("two"))
+        kinds = [(event["RequestType"], event.get("PhysicalResourceId")) for event in self.told(self.function)]
+        self.assertEqual(kinds, [("Create", None), ("Update", "one"), ("Delete", "one")])
+
+    def test_an_answer_that_is_too_long_is_a_failure(self) -> None:
+        with self.assertRaises(AssertionError):
+            self.deploy(self.template(Told=self.custom(Told="x" * 4096)))
+        self.assertIn("Response object is too long.", str(self.failures()))
+
+    def test_a_function_url_gives_the_request_and_returns_the_answer(self) -> None:
+        outputs = self.deploy(self.template(
+            Url={"Type": "AWS::Lambda::Url", "Properties": {
+                "TargetFunctionArn": {"Fn::GetAtt": ["Function", "Arn"]}, "AuthType": "NONE"}},
+            Permission={"Type": "AWS::Lambda::Permission", "Properties": {
+                "FunctionName": {"Ref": "Function"}, "Action": "lambda:InvokeFunctionUrl", "Principal": "*",
+                "FunctionUrlAuthType": "NONE"}},
+        ) | {"Outputs": {"Url": {"Value": {"Fn::GetAtt": ["Url", "FunctionUrl"]}}}})
+        host = urlparse(outputs["Url"]).netloc
+        self.assertRegex(host, r"^[a-z0-9]+\.lambda-url\.us-east-1\.on\.aws$")
+        text = self.post(host, b'{"a": 1}', "application/json")
+        self.assertEqual((text.code, text.headers["x-told"], text.read()), (418, "yes", b'{"a": 1}'))
+        self.post(host, b"\xff\x00", "application/octet-stream")
+        first, second = self.told(self.function)
+        self.assertEqual((first["version"], first["rawPath"], first["body"], first["isBase64Encoded"]),
+                         ("2.0", "/webhook", '{"a": 1}', False))
+        self.assertEqual(first["headers"]["x-egress-delivery"], "d-1")
+        self.assertEqual(first["requestContext"]["http"]["method"], "POST")
+        self.assertTrue(second["isBase64Encoded"])
+        self.assertEqual(base64.b64decode(second["body"]), b"\xff\x00")
+
+    def post(self, host: str, body: bytes, content_type: str) -> Any:
+        """POST to a Function URL through the local endpoint."""
+        request = urllib.request.Request(f"{os.environ['AWS_ENDPOINT_URL']}/webhook", body, {
+            "Host": host, "Content-Type": content_type, "X-Egress-Delivery": "d-1"})
+        try:
+            return urllib.request.urlopen(request)
+        except urllib.error.HTTPError as answer:
+            return answer
+
+    def test_a_log_subscription_gives_batches(self) -> None:
+        group = unique("/fw/alert")
+        self.deploy(self.template(
+            Group={"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": group, "RetentionInDays": 30}},
+            Permission=self.permission("logs.amazonaws.com"),
+            Filter={"Type": "AWS::Logs::SubscriptionFilter", "DependsOn": "Permission", "Properties": {
+                "LogGroupName": {"Ref": "Group"}, "FilterPattern": "",
+                "DestinationArn": {"Fn::GetAtt": ["Function", "Arn"]}}},
+        ))
+        logs = client("logs")
+        logs.create_log_stream(logGroupName=group, logStreamName="s")
+        logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=[
+            {"timestamp": int(time.time() * 1000), "message": '{"event": 1}'}])
+        event = eventually("the function is told", lambda: self.told(self.function))[0]
+        batch = json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
+        self.assertEqual(batch["messageType"], "DATA_MESSAGE")
+        self.assertEqual([item["message"] for item in batch["logEvents"]], ['{"event": 1}'])
+
+    def test_an_event_on_a_bus_of_ours_starts_the_function_by_its_rule(self) -> None:
+        bus = unique("bus")
+        self.deploy(self.template(
+            Bus={"Type": "AWS::Events::EventBus", "Properties": {"Name": bus}},
+            Permission=self.permission("events.amazonaws.com"),
+            Rule={"Type": "AWS::Events::Rule", "Properties": {
+                "EventBusName": {"Ref": "Bus"}, "EventPattern": {"source": ["egress.intake"]},
+                "Targets": [{"Id": "f", "Arn": {"Fn::GetAtt": ["Function", "Arn"]}}]}},
+        ))
+        events = client("events")
+        for source in ("egress.other", "egress.intake"):
+            entry = {"EventBusName": bus, "Source": source, "DetailType": "T", "Detail": "{}"}
+            answer = events.put_events(Entries=[entry])
+            self.assertEqual(answer["FailedEntryCount"], 0)
+        eventually("the function is told", lambda: self.told(self.function))
+        self.assertEqual([event["source"] for event in self.told(self.function)], ["egress.intake"])
+
+    def test_a_failing_event_is_tried_again_and_then_kept(self) -> None:
+        outputs = self.deploy(self.template(
+            Failed={"Type": "AWS::SQS::Queue"},
+            Invocation={"Type": "AWS::Lambda::EventInvokeConfig", "Properties": {
+                "FunctionName": {"Ref": "Function"}, "Qualifier": "$LATEST", "MaximumRetryAttempts": 1,
+                "DestinationConfig": {"OnFailure": {"Destination": {"Fn::GetAtt": ["Failed", "Arn"]}}}}},
+        ) | {"Outputs": {"Failed": {"Value": {"Ref": "Failed"}}}})
+        self.allow("sqs:SendMessage", "*")
+        client("lambda").invoke(FunctionName=self.function, InvocationType="Event", Payload=b'{"fail": true}')
+        message = eventually("the event is kept", lambda: client("sqs").receive_message(
+            QueueUrl=outputs["Failed"], WaitTimeSeconds=1).get("Messages"))[0]
+        self.assertEqual(json.loads(message["Body"])["requestPayload"], {"fail": True})
+        self.assertEqual(len(self.told(self.function)), 2)
+
+    def allow(self, action: str, resource: str, condition: dict[str, Any] | None = None) -> None:
+        """Let the function's role do something."""
+        role = client("lambda").get_function_configuration(FunctionName=self.function)["Role"].rpartition("/")[2]
+        statement = {"Effect": "Allow", "Action": action, "Resource": resource, "Condition": condition or {}}
+        client("iam").put_role_policy(RoleName=role, PolicyName=action.replace(":", "-"), PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [statement]}))
+
+    def test_a_function_may_do_what_its_role_may_and_no_more(self) -> None:
+        self.deploy(self.template())
+        api = client("network-firewall")
+        rules = 'drop udp any any -> any 443 (sid:1;)'
+        for name in ("mine", "other"):
+            arn = api.create_rule_group(RuleGroupName=f"{name}-{self.function}", Type="STATEFUL", Capacity=1,
+                                        Rules=rules)["RuleGroupResponse"]["RuleGroupArn"]
+            self.addCleanup(lambda arn=arn: api.delete_rule_group(RuleGroupArn=arn))
+        mine = f"arn:aws:network-firewall:us-east-1:000000000000:stateful-rulegroup/mine-{self.function}"
+        other = mine.replace("/mine-", "/other-")
+
+        def call(operation: str, **arguments: Any) -> str:
+            return self.call("network-firewall", operation, **arguments)
+
+        self.assertEqual(call("describe_rule_group", RuleGroupArn=mine), "AccessDeniedException")
+        self.allow("network-firewall:DescribeRuleGroup", mine)
+        self.assertEqual(call("describe_rule_group", RuleGroupArn=mine), "ok")
+        self.assertEqual(call("describe_rule_group", RuleGroupName=f"mine-{self.function}", Type="STATEFUL"), "ok")
+        self.assertEqual(call("describe_rule_group", RuleGroupArn=other), "AccessDeniedException")
+        self.assertEqual(call("delete_rule_group", RuleGroupArn=mine), "AccessDeniedException")
+
+    def test_a_role_may_be_held_to_a_source_of_events_and_to_some_items(self) -> None:
+        self.deploy(self.template(
+            Bus={"Type": "AWS::Events::EventBus", "Properties": {"Name": self.function}},
+            Table={"Type": "AWS::DynamoDB::Table", "Properties": {
+                "TableName": self.function, "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}]}},
+        ))
+        self.allow("events:PutEvents", "*", {"StringEquals": {"events:source": "egress.intake"}})
+        for source, answer in (("egress.intake", "ok"), ("egress.requests", "AccessDeniedException")):
+            entry = {"EventBusName": self.function, "Source": source, "DetailType": "T", "Detail": "{}"}
+            self.assertEqual(self.call("events", "put_events", Entries=[entry]), answer)
+        leading = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["alert#*"]}}
+        self.allow("dynamodb:PutItem", "*", leading)
+        self.allow("dynamodb:Query", "*", leading)
+        query = {"KeyConditionExpression": "#p = :p", "ExpressionAttributeNames": {"#p": "pk"}}
+        for key, answer in (("alert#1", "ok"), ("request#1", "AccessDeniedException")):
+            put = {"TableName": self.function, "Item": {"pk": {"S": key}}}
+            self.assertEqual(self.call("dynamodb", "put_item", **put), answer)
+            self.assertEqual(self.call("dynamodb", "transact_write_items", TransactItems=[{"Put": put}]), answer)
+            values = {":p": {"S": key}}
+            asked = self.call("dynamodb", "query", TableName=self.function, ExpressionAttributeValues=values, **query)
+            self.assertEqual(asked, answer)
+
+    def call(self, service: str, operation: str, **arguments: Any) -> str:
+        """What a service answers to the function."""
+        payload = json.dumps({"call": [service, operation, arguments]}).encode()
+        answer = client("lambda").invoke(FunctionName=self.function, Payload=payload)["Payload"].read()
+        return json.loads(answer)["answer"]
+
+    def test_a_topic_gives_to_a_queue(self) -> None:
+        allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
+                 "Resource": {"Fn::GetAtt": ["Queue", "Arn"]}}
+        outputs = self.deploy({
+            "Resources": {
+                "Queue": {"Type": "AWS::SQS::Queue"},
+                "Policy": {"Type": "AWS::SQS::QueuePolicy", "Properties": {
+                    "Queues": [{"Ref": "Queue"}],
+                    "PolicyDocument": {"Version": "2012-10-17", "Statement": [allow]}}},
+                "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"Subscription": [
+                    {"Protocol": "sqs", "Endpoint": {"Fn::GetAtt": ["Queue", "Arn"]}}]}},
+            },
+            "Outputs": {"Queue": {"Value": {"Ref": "Queue"}}, "Topic": {"Value": {"Ref": "Topic"}}},
+        })
+        client("sns").publish(TopicArn=outputs["Topic"], Subject="a subject", Message="a message")
+        message = eventually("the queue has it", lambda: client("sqs").receive_message(
+            QueueUrl=outputs["Queue"], WaitTimeSeconds=1).get("Messages"))[0]
+        self.assertEqual(json.loads(message["Body"])["Message"], "a message")
+
+    def test_a_schedule_starts_the_function(self) -> None:
+        self.deploy(self.template(
+            Permission=self.permission("events.amazonaws.com"),
+            Rule={"Type": "AWS::Events::Rule", "Properties": {
+                "ScheduleExpression": "rate(1 minute)",
+                "Targets": [{"Id": "f", "Arn": {"Fn::GetAtt": ["Function", "Arn"]},
+                             "Input": '{"source": "egress.clock", "detail-type": "Tick"}'}]}},
+        ))
+        event = eventually("the clock ticks", lambda: self.told(self.function))[0]
+        self.assertEqual(event, {"source": "egress.clock", "detail-type": "Tick"})
+
+
+if __name__ == "__main__":
+    unittest.main()
