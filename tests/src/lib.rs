@@ -1,4 +1,5 @@
 //! What crosses the crates of Studio Egress: the local AWS, the firewall lab, the three edges in memory,
 //! and the demonstration on top of them.
 
+pub mod lab;
 pub mod local_aws;

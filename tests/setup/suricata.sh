@@ -1,0 +1,88 @@
+#!/bin/sh
+# What the firewall lab runs: Suricata, the clients of a notebook, and, for root, the network tools.
+# Says nothing when all is there. As root it installs what is missing; as anyone else it says in one line
+# what to run.
+set -eu
+
+PATH=$PATH:/usr/sbin:/sbin
+missing=
+need() {
+    command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+
+user=$(id -u)
+need suricata suricata
+need git git
+need wget wget
+need python3 python3
+need pip3 python3-pip
+[ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
+if [ "$user" = 0 ]; then
+    need ip iproute2
+    need ethtool ethtool
+fi
+[ -n "$missing" ] || exit 0
+
+script=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)/suricata.sh
+if [ "$user" != 0 ]; then
+    echo "The firewall lab needs$missing. Run: sudo $script" >&2
+    exit 1
+fi
+if ! command -v apt-get >/dev/null; then
+    echo "The firewall lab needs$missing; there is no apt-get here, so install them by hand." >&2
+    exit 1
+fi
+
+echo "Installing$missing for the firewall lab ..." >&2
+log=$(mktemp)
+guard=/usr/sbin/policy-rc.d
+guarded=
+clean_up() {
+    status=$?
+    [ -z "$guarded" ] || rm -f "$guard"
+    [ "$status" = 0 ] || cat "$log" >&2
+    rm -f "$log"
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+# The package would start Suricata on this machine's own network. Only where nobody has a say yet.
+if [ ! -e "$guard" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$guard"
+    chmod 755 "$guard"
+    guarded=yes
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+apt() {
+    apt-get --quiet --yes --option Acquire::Retries=3 "$@" >>"$log" 2>&1
+}
+candidate() {
+    apt-cache policy suricata | grep -q 'Candidate: [0-9]'
+}
+
+apt update
+case " $missing " in
+*" suricata "*)
+    # Debian 12 has it in its backports, beside the archive that this machine takes its packages from.
+    if ! candidate; then
+        codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+        archive=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $codename" 'Origin: Debian' | head -n 1)
+        keys=/usr/share/keyrings/debian-archive-keyring.gpg
+        if [ -z "$archive" ] || [ ! -e "$keys" ]; then
+            echo "This system's packages have no suricata, and it isn't Debian: install version 7 by hand." >&2
+            exit 1
+        fi
+        echo "deb [signed-by=$keys] $archive $codename-backports main" \
+            >/etc/apt/sources.list.d/studio-egress-backports.list
+        apt update
+    fi
+    ;;
+esac
+# shellcheck disable=SC2086 # a list of names
+apt install --no-install-recommends $missing
+# Nor at the next start of the machine.
+case " $missing " in
+*" suricata "*) ! command -v systemctl >/dev/null || systemctl disable suricata.service >>"$log" 2>&1 || true ;;
+esac

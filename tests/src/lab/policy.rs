@@ -1,0 +1,214 @@
+//! A firewall policy as plain data, and the one file of Suricata rules that behaves like it.
+//!
+//! Network Firewall evaluates a `STRICT_ORDER` policy rule by rule: the first that passes or blocks a
+//! packet decides. Suricata sorts its rules by action first. With the order *drop, pass, reject, alert*
+//! one shape of policy comes out the same: first what drops, then what passes, then what refuses the
+//! rest. In that last part a silent `drop` is written as `rejectdst`, which sorts with the rejects and
+//! resets only the server's side: the client hears nothing, as from a drop. Any other shape (a drop
+//! between two passes, a reject before one) can't be reproduced, and is refused with an error.
+//!
+//! Within each part Suricata goes by priority and then by sid, so all rules are numbered anew in the
+//! policy's order; [`Rendered::origins`] leads from the new number to the rule.
+
+mod default_actions;
+mod domain_list;
+mod rule;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail, ensure};
+
+pub use domain_list::{DomainList, ListAction, Protocol};
+use rule::{Action, Rule};
+
+/// A policy with the rule order `STRICT_ORDER`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// `HOME_NET` where the policy sets it; the lab's VPC otherwise.
+    pub home_net: Option<Vec<String>>,
+    /// The stateful default actions, with Network Firewall's names (`aws:…`).
+    pub default_actions: Vec<String>,
+    /// The stateful rule groups, the one with the lowest priority number first.
+    pub groups: Vec<RuleGroup>,
+}
+
+/// One stateful rule group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleGroup {
+    /// Its name or ARN; for messages.
+    pub name: String,
+    /// Its own variables (`HOME_NET` → addresses, or ports), which come before the policy's.
+    pub variables: BTreeMap<String, Vec<String>>,
+    /// Its rules.
+    pub source: Source,
+}
+
+impl RuleGroup {
+    /// A group of Suricata rules.
+    pub fn rules(name: &str, text: &str) -> Self {
+        Self { name: name.into(), variables: BTreeMap::new(), source: Source::Rules(text.into()) }
+    }
+
+    /// A domain list for HTTP hosts and TLS server names.
+    pub fn domains(name: &str, action: ListAction, targets: &[&str]) -> Self {
+        let list = DomainList {
+            action,
+            protocols: vec![Protocol::HttpHost, Protocol::TlsSni],
+            targets: targets.iter().map(|&target| target.to_owned()).collect(),
+        };
+        Self { name: name.into(), variables: BTreeMap::new(), source: Source::Domains(list) }
+    }
+}
+
+/// What a rule group is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Suricata's own language, one rule a line.
+    Rules(String),
+    /// A domain list, from which Network Firewall makes the rules.
+    Domains(DomainList),
+}
+
+/// A policy as Suricata gets it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rendered {
+    /// The rules file.
+    pub text: String,
+    /// Where the rules come from: the number in the file, and what it stands for.
+    pub origins: BTreeMap<u64, Origin>,
+}
+
+/// Where a rendered rule comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The rule group, or `default action`.
+    pub group: String,
+    /// The rule's sid there.
+    pub sid: u64,
+    /// The policy drops silently what this rule refuses, whatever the file says.
+    pub silent: bool,
+}
+
+impl Policy {
+    /// The rules file, its rules numbered from `first_sid`.
+    pub fn render(&self, first_sid: u64) -> Result<Rendered> {
+        let mut rules = Vec::new();
+        for group in &self.groups {
+            let variables = self.variables_of(group);
+            let text = match &group.source {
+                Source::Rules(text) => text.clone(),
+                Source::Domains(list) => list.rules(),
+            };
+            for (number, line) in text.lines().enumerate() {
+                let rule = Rule::parse(line, &variables)
+                    .with_context(|| format!("rule group {}, line {}", group.name, number + 1))?;
+                rules.extend(rule.map(|rule| (group.name.clone(), rule)));
+            }
+        }
+        for line in default_actions::rules(&self.default_actions)? {
+            let rule = Rule::parse(&line, &BTreeMap::new())?;
+            rules.extend(rule.map(|rule| (DEFAULT_ACTION.to_owned(), rule)));
+        }
+        write(rules, first_sid)
+    }
+
+    fn variables_of(&self, group: &RuleGroup) -> BTreeMap<String, Vec<String>> {
+        let mut variables = group.variables.clone();
+        if let Some(home) = &self.home_net {
+            variables.entry("HOME_NET".into()).or_insert_with(|| home.clone());
+            let outside = vec![format!("![{}]", home.join(","))];
+            variables.entry("EXTERNAL_NET".into()).or_insert(outside);
+        }
+        variables
+    }
+}
+
+/// Numbers the rules in their order and gives each the keyword that sorts it into its part.
+fn write(rules: Vec<(String, Rule)>, first_sid: u64) -> Result<Rendered> {
+    let plan = Plan::of(&rules)?;
+    let mut rendered = Rendered::default();
+    let mut group_before = String::new();
+    for ((at, (group, rule)), number) in rules.into_iter().enumerate().zip(first_sid..) {
+        if group != group_before {
+            rendered.text.push_str(&["# ", &group, "\n"].concat());
+            group_before.clone_from(&group);
+        }
+        let silent = rule.action == Action::Drop;
+        rendered.text.push_str(&rule.write(plan.keyword(at, rule.action), number));
+        rendered.text.push('\n');
+        rendered.origins.insert(number, Origin { group, sid: rule.sid, silent });
+    }
+    Ok(rendered)
+}
+
+/// Which part of the file each rule falls into.
+#[derive(Debug)]
+struct Plan {
+    last_pass: Option<usize>,
+    any_reject: bool,
+}
+
+impl Plan {
+    fn of(rules: &[(String, Rule)]) -> Result<Self> {
+        let is = |action| move |(_, rule): &(String, Rule)| rule.action == action;
+        let first_pass = rules.iter().position(is(Action::Pass));
+        let last_pass = rules.iter().rposition(is(Action::Pass));
+        let plan = Self { last_pass, any_reject: rules.iter().any(is(Action::Reject)) };
+        let mut priority = 0;
+        for (at, (group, rule)) in rules.iter().enumerate() {
+            if last_pass.is_some_and(|last| at < last) {
+                let dropped_first = rule.action == Action::Drop && first_pass.is_some_and(|first| at < first);
+                ensure!(
+                    dropped_first || rule.action == Action::Pass,
+                    "the lab can't reproduce this policy: rule {} of {group} ({:?}) comes before a pass rule. \
+                     Suricata sorts by action, so only this order behaves as in Network Firewall: drops, then \
+                     passes, then everything else",
+                    rule.sid,
+                    rule.action
+                );
+            } else if matches!(rule.action, Action::Drop | Action::Reject) {
+                ensure!(
+                    rule.priority >= priority,
+                    "the lab can't reproduce this policy: rule {} of {group} has priority {}, and would be \
+                     looked at before rules that stand above it",
+                    rule.sid,
+                    rule.priority
+                );
+                priority = rule.priority;
+            }
+        }
+        Ok(plan)
+    }
+
+    fn keyword(&self, at: usize, action: Action) -> &'static str {
+        let behind = self.last_pass.map_or(self.any_reject, |last| at > last);
+        match action {
+            Action::Drop if behind => "rejectdst",
+            Action::Drop => "drop",
+            Action::Pass => "pass",
+            Action::Reject => "reject",
+            Action::Alert => "alert",
+        }
+    }
+}
+
+/// The group, in [`Origin`], of the rules that stand for the default actions.
+pub(crate) const DEFAULT_ACTION: &str = "default action";
+
+/// What the lab starts with: nothing passes until a policy is loaded.
+pub(crate) const CLOSED: &str = "drop ip any any -> any any (msg:\"no policy is loaded\"; noalert; sid:1;)\n";
+
+fn unknown(what: &str, given: &str) -> anyhow::Error {
+    anyhow::anyhow!("{what} `{given}` is not one that the lab knows")
+}
+
+/// Refuses what Network Firewall would refuse too, before Suricata sees it.
+fn acceptable(action: Action, protocol: &str) -> Result<()> {
+    let over_tcp = ["tcp", "http", "tls", "smb", "ssh", "smtp", "dcerpc"];
+    if action == Action::Reject && !over_tcp.contains(&protocol) {
+        bail!("{protocol} reject is not supported");
+    }
+    Ok(())
+}

@@ -1,0 +1,355 @@
+//! The firewall lab's own stories. Each is told on every engine that this user may have: on captures
+//! always, and inline between namespaces as root.
+#![cfg(test)]
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use aws_sdk_cloudwatchlogs::Client as Logs;
+use aws_sdk_networkfirewall::Client;
+use aws_sdk_networkfirewall::types::{
+    FirewallPolicy, GeneratedRulesType, RuleGroup as AwsRuleGroup, RuleGroupType, RuleOrder, RulesSource,
+    RulesSourceList, StatefulEngineOptions, StatefulRuleGroupReference, StatefulRuleOptions, SubnetMapping,
+    TargetType,
+};
+use tests::lab::policy::Source;
+use tests::lab::{
+    Engine, GIT_REPOSITORY, Lab, ListAction, Outcome, PYTHON_PACKAGE, Policy, Probe, RuleGroup, Shipper,
+    fetch,
+};
+use tests::local_aws::LocalAws;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+/// A client that is told, and doesn't wait in vain: on captures the engine itself takes its time, but
+/// less than the three seconds after which a client gives up.
+fn at_once(engine: Engine) -> Duration {
+    match engine {
+        Engine::Inline => Duration::from_secs(1),
+        Engine::Offline => Duration::from_millis(2500),
+    }
+}
+
+fn engines() -> Result<Vec<Engine>> {
+    Ok(match Engine::detect()? {
+        Engine::Inline => vec![Engine::Offline, Engine::Inline],
+        Engine::Offline => vec![Engine::Offline],
+    })
+}
+
+/// The rules of a group of the template, which are told by their range of sids.
+fn template_rules(range: &str) -> Result<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/firewall.yaml");
+    let template = std::fs::read_to_string(path).context(path)?;
+    let rules: Vec<_> = template
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with('#') && line.contains(&format!("sid:{range}")))
+        .map(|line| line.replace("${Block}", "reject"))
+        .collect();
+    assert!(!rules.is_empty(), "no rules with sid:{range}… in {path}");
+    Ok(rules.join("\n"))
+}
+
+/// The policy that the templates deploy, with these names granted beside the baseline's.
+fn policy(granted: &[&str]) -> Result<Policy> {
+    let mut grants = Vec::new();
+    for (name, sid) in granted.iter().zip((1_000_001..).step_by(2)) {
+        for (protocol, matched, sid) in [
+            (
+                "tls",
+                format!("ssl_state:client_hello; tls.sni; dotprefix; content:\"{name}\"; nocase; endswith"),
+                sid,
+            ),
+            ("http", format!("http.host; dotprefix; content:\"{name}\"; endswith"), sid + 1),
+        ] {
+            grants.push(format!(
+                "pass {protocol} $HOME_NET any -> $EXTERNAL_NET any ({matched}; alert; msg:\"egress grant {name}\"; \
+                 metadata:grant req-0123456789ab; flow:to_server, established; sid:{sid}; rev:1;)"
+            ));
+        }
+    }
+    Ok(Policy {
+        default_actions: vec![
+            "aws:drop_established_app_layer_to_server".into(),
+            "aws:alert_established_app_layer_to_server".into(),
+        ],
+        groups: vec![
+            RuleGroup::rules("guard", &template_rules("90000")?),
+            RuleGroup::rules("grants", &grants.join("\n")),
+            RuleGroup::domains("baseline", ListAction::Allow, &[".kaggle.com"]),
+            RuleGroup::rules("last word", &template_rules("99000")?),
+        ],
+        ..Policy::default()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_allowed_name_answers_and_another_is_told_at_once() -> Result<()> {
+    for engine in engines()? {
+        let lab = Lab::start(engine).await?;
+        lab.load(&policy(&[])?).await?;
+
+        for url in ["https://kaggle.com", "https://www.kaggle.com", "http://kaggle.com"] {
+            let allowed = lab.studio().wget(url).await?;
+            assert!(allowed.succeeded(), "{engine:?} {url}: {}", allowed.output);
+            assert!(allowed.output.contains("Kaggle"), "{}", allowed.output);
+        }
+        for url in ["https://github.com", "http://github.com", "https://kaggle.com.example.com"] {
+            let refused = lab.studio().wget(url).await?;
+            assert!(!refused.succeeded(), "{engine:?} {url} is not allowed");
+            assert!(refused.elapsed < at_once(engine), "{engine:?} {url} took {:?}", refused.elapsed);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_but_tls_and_http_to_names_gets_out() -> Result<()> {
+    for engine in engines()? {
+        let lab = Lab::start(engine).await?;
+        let (host, kaggle) = (lab.address("github.com")?, lab.address("kaggle.com")?);
+        lab.load(&Policy::default()).await?;
+        let probes = Probe::forbidden(host);
+        for open in lab.probes(&probes).await? {
+            assert_eq!(open.outcome, Outcome::Answered, "{engine:?} without a policy: {open:?}");
+        }
+
+        lab.load(&policy(&[".github.com"])?).await?;
+        for blocked in lab.probes(&probes).await? {
+            assert_ne!(blocked.outcome, Outcome::Answered, "{engine:?}: {blocked:?}");
+            let verdict = blocked.verdict.with_context(|| format!("no record of {}", blocked.probe))?;
+            assert_eq!(verdict.action, "drop", "{engine:?} {}: {verdict:?}", blocked.probe);
+            assert!(verdict.signature.starts_with("egress "), "{engine:?} {}: {verdict:?}", blocked.probe);
+        }
+        let allowed = [
+            Probe::tls_to("kaggle.com", kaggle),
+            Probe::tls_to("github.com", host),
+            Probe::tls_in_two_segments("www.kaggle.com", kaggle),
+            Probe::http_to("kaggle.com", kaggle),
+        ];
+        for passed in lab.probes(&allowed).await? {
+            assert_eq!(passed.outcome, Outcome::Answered, "{engine:?}: {passed:?}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn git_and_pip_work_once_their_names_are_granted() -> Result<()> {
+    for engine in engines()? {
+        let lab = Lab::start(engine).await?;
+        let repository = format!("https://github.com/{GIT_REPOSITORY}.git");
+        lab.load(&policy(&[])?).await?;
+        let clone = lab.studio().git_clone(&repository).await?;
+        assert!(!clone.succeeded() && clone.elapsed < at_once(engine), "{engine:?}: {clone:?}");
+        let install = lab.studio().pip_install(PYTHON_PACKAGE).await?;
+        assert!(!install.succeeded(), "{engine:?}: {install:?}");
+
+        lab.load(&policy(&[".github.com", "pypi.org", "files.pythonhosted.org"])?).await?;
+        let clone = lab.studio().git_clone(&repository).await?;
+        assert!(clone.succeeded(), "{engine:?}: {clone:?}");
+        let install = lab.studio().pip_install(PYTHON_PACKAGE).await?;
+        assert!(install.succeeded(), "{engine:?}: {install:?}");
+        assert!(install.output.contains("Successfully installed scikit-learn"), "{}", install.output);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_have_the_firewalls_form_and_say_who_decided() -> Result<()> {
+    for engine in engines()? {
+        let lab = Lab::with_hosts(engine, "the-firewall", &[]).await?;
+        lab.load(&policy(&[".github.com"])?).await?;
+        let granted = lab.probe(&Probe::tls_to("github.com", lab.address("github.com")?)).await?;
+        let refused = lab.probe(&Probe::tls_to("pypi.org", lab.address("pypi.org")?)).await?;
+        assert_eq!((granted.outcome, refused.outcome), (Outcome::Answered, Outcome::Reset), "{engine:?}");
+        assert!(refused.verdict.is_some_and(|verdict| verdict.rejected), "{engine:?}");
+
+        let of = |name: &'static str| {
+            move |record: &serde_json::Value| (record["event"]["tls"]["sni"] == name).then(|| record.clone())
+        };
+        let patience = Duration::from_secs(2);
+        let used = lab.wait_for_record(patience, of("github.com")).await.context("no record of the use")?;
+        assert_eq!(used["firewall_name"], "the-firewall");
+        assert_eq!(used["event"]["alert"]["action"], "allowed");
+        assert_eq!(used["event"]["alert"]["signature_id"], 1_000_001);
+        assert_eq!(used["event"]["alert"]["metadata"]["grant"][0], "req-0123456789ab");
+        assert_eq!(used["event"]["verdict"]["action"], "alert");
+
+        let blocked =
+            lab.wait_for_record(patience, of("pypi.org")).await.context("no record of the block")?;
+        assert_eq!(blocked["event"]["alert"]["action"], "blocked");
+        assert_eq!(blocked["event"]["alert"]["signature_id"], 9_900_001);
+        assert_eq!(blocked["event"]["verdict"]["action"], "drop");
+        assert_eq!(blocked["event"]["src_ip"], "10.2.3.10");
+
+        lab.probe(&Probe::http_to("pypi.org", lab.address("pypi.org")?)).await?;
+        let of_http =
+            |record: &serde_json::Value| record["event"]["http"]["hostname"].as_str().map(str::to_owned);
+        assert_eq!(lab.wait_for_record(patience, of_http).await.as_deref(), Some("pypi.org"));
+        let time = blocked["event_timestamp"].as_str().context("the time is text")?;
+        assert!(time.parse::<i64>()? > 1_700_000_000);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_default_action_drops_in_silence_and_logs_once() -> Result<()> {
+    for engine in engines()? {
+        let lab = Lab::start(engine).await?;
+        let mut bare = policy(&[])?;
+        bare.groups.retain(|group| group.name == "baseline");
+        lab.load(&bare).await?;
+        let (github, kaggle) = (lab.address("github.com")?, lab.address("kaggle.com")?);
+        let split = lab.probe(&Probe::tls_in_two_segments("kaggle.com", kaggle)).await?;
+        assert_eq!(split.outcome, Outcome::Answered, "{engine:?}: {split:?}");
+        for probe in [Probe::tls_to("github.com", github), Probe::http_to("github.com", github)] {
+            let dropped = lab.probe(&probe).await?;
+            assert_eq!(dropped.outcome, Outcome::TimedOut, "{engine:?}: {dropped:?}");
+            let verdict = dropped.verdict.context("no record")?;
+            assert_eq!(verdict.signature, "aws:alert_established_app_layer_to_server action");
+            assert_eq!((verdict.action.as_str(), verdict.rejected), ("drop", false));
+        }
+        assert_eq!(lab.records().len(), 2, "{engine:?}: {:#?}", lab.records());
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_suricata_refuses_are_an_error() -> Result<()> {
+    for engine in engines()? {
+        let lab = Lab::start(engine).await?;
+        let rule = "pass tls $HOME_NET any -> $EXTERNAL_NET any (tls.nonsense; content:\"x\"; sid:1;)";
+        let policy = Policy { groups: vec![RuleGroup::rules("broken", rule)], ..Policy::default() };
+        let error = lab.load(&policy).await.expect_err("a keyword that doesn't exist");
+        assert!(format!("{error:#}").contains("nonsense"), "{engine:?}: {error:#}");
+    }
+    Ok(())
+}
+
+/// As root, this program starts itself again to have a lab that it can kill.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_lab_is_cleared_away_by_the_next() -> Result<()> {
+    const SELF: &str = "a_killed_lab_is_cleared_away_by_the_next";
+    const VICTIM: &str = "LAB_TO_BE_KILLED";
+    if Engine::detect()? == Engine::Offline {
+        return Ok(()); // Nothing of an offline lab outlives its process but a folder.
+    }
+    if std::env::var_os(VICTIM).is_some() {
+        let _lab = Lab::start(Engine::Inline).await?;
+        eprintln!("ready");
+        std::future::pending::<()>().await;
+    }
+    let mut victim = tokio::process::Command::new(std::env::current_exe()?)
+        .args(["--exact", SELF, "--nocapture"])
+        .env(VICTIM, "yes")
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let id = format!("egr-{}-", victim.id().context("no process id")?);
+    let mut lines = BufReader::new(victim.stderr.take().context("no output")?).lines();
+    while lines.next_line().await?.context("the lab to be killed ended by itself")? != "ready" {}
+    assert_eq!(namespaces(&id)?, 3);
+
+    assert!(!firewall_processes(&id)?.is_empty());
+
+    victim.kill().await?;
+    let limit = Instant::now() + Duration::from_secs(5);
+    while !firewall_processes(&id)?.is_empty() {
+        assert!(Instant::now() < limit, "Suricata outlives its lab");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let _next = Lab::start(Engine::Inline).await?;
+    assert_eq!(namespaces(&id)?, 0);
+    Ok(())
+}
+
+fn namespaces(prefix: &str) -> Result<usize> {
+    let names = std::fs::read_dir("/run/netns")?.flatten().map(|entry| entry.file_name());
+    Ok(names.filter(|name| name.to_string_lossy().starts_with(prefix)).count())
+}
+
+fn ec2(aws: &LocalAws, arguments: &[&str]) -> Result<String> {
+    let done = aws.command("aws").arg("ec2").args(arguments).arg("--output=text").output()?;
+    anyhow::ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    Ok(String::from_utf8(done.stdout)?.trim().to_owned())
+}
+
+/// A firewall on the local AWS, with a group of rules and a domain list.
+async fn deploy(aws: &LocalAws, client: &Client) -> Result<()> {
+    let strict = StatefulRuleOptions::builder().rule_order(RuleOrder::StrictOrder).build();
+    let list = RulesSourceList::builder()
+        .targets(".kaggle.com")
+        .target_types(TargetType::TlsSni)
+        .generated_rules_type(GeneratedRulesType::Allowlist)
+        .build()?;
+    let rejects =
+        "reject tls $HOME_NET any -> $EXTERNAL_NET any (msg:\"refused\"; ssl_state:client_hello; sid:1;)";
+    let sources = [
+        ("refuse", 1000, RulesSource::builder().rules_string(rejects).build()),
+        ("allow", 300, RulesSource::builder().rules_source_list(list).build()),
+    ];
+    let options = StatefulEngineOptions::builder().rule_order(RuleOrder::StrictOrder).build();
+    let mut policy = FirewallPolicy::builder()
+        .stateless_default_actions("aws:forward_to_sfe")
+        .stateless_fragment_default_actions("aws:forward_to_sfe")
+        .stateful_default_actions("aws:drop_established_app_layer_to_server")
+        .stateful_engine_options(options);
+    for (name, priority, source) in sources {
+        let group =
+            AwsRuleGroup::builder().rules_source(source).stateful_rule_options(strict.clone()).build();
+        let request = client.create_rule_group().rule_group_name(name).r#type(RuleGroupType::Stateful);
+        let answer = request.capacity(100).rule_group(group).send().await?;
+        let arn = answer.rule_group_response().context("no rule group")?.rule_group_arn();
+        let reference = StatefulRuleGroupReference::builder().resource_arn(arn).priority(priority).build()?;
+        policy = policy.stateful_rule_group_references(reference);
+    }
+    let request = client.create_firewall_policy().firewall_policy_name("policy");
+    let answer = request.firewall_policy(policy.build()?).send().await?;
+    let arn = answer.firewall_policy_response().context("no policy")?.firewall_policy_arn();
+    let request = client.create_firewall().firewall_name("the-firewall").firewall_policy_arn(arn);
+    let vpc = ec2(aws, &["create-vpc", "--cidr-block=10.2.0.0/16", "--query=Vpc.VpcId"])?;
+    let in_vpc = format!("--vpc-id={vpc}");
+    let create = ["create-subnet", "--cidr-block=10.2.1.0/24", "--query=Subnet.SubnetId", &in_vpc];
+    let subnet = SubnetMapping::builder().subnet_id(ec2(aws, &create)?).build()?;
+    request.vpc_id(vpc).subnet_mappings(subnet).send().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_comes_from_aws_and_its_records_go_there() -> Result<()> {
+    let aws = LocalAws::start().await?;
+    let (firewalls, logs) = (Client::new(&aws.sdk_config()), Logs::new(&aws.sdk_config()));
+    deploy(&aws, &firewalls).await?;
+    logs.create_log_group().log_group_name("alerts").send().await?;
+
+    let policy = fetch(&firewalls, "the-firewall").await?;
+    assert!(matches!(policy.groups[0].source, Source::Domains(_)), "by priority: {policy:?}");
+    let lab = Lab::with_hosts(Engine::detect()?, "the-firewall", &[]).await?;
+    lab.load(&policy).await?;
+    let shipper = Shipper::start(logs.clone(), "alerts", "the-firewall", lab.subscribe());
+    let names = ["kaggle.com", "github.com"];
+    let probes = names.map(|name| lab.address(name).map(|address| Probe::tls_to(name, address)));
+    let seen = lab.probes(&probes.into_iter().collect::<Result<Vec<_>>>()?).await?;
+    assert_eq!((seen[0].outcome, seen[1].outcome), (Outcome::Answered, Outcome::Reset));
+
+    assert_eq!(shipper.stop().await?, 1);
+    let streams = logs.describe_log_streams().log_group_name("alerts").send().await?;
+    let stream = streams.log_streams()[0].log_stream_name().context("a stream without a name")?;
+    assert!(stream.starts_with("/aws/network-firewall/alert/the-firewall_20"), "{stream}");
+    let request = logs.get_log_events().log_group_name("alerts").log_stream_name(stream);
+    let events = request.send().await?;
+    let record: serde_json::Value =
+        serde_json::from_str(events.events()[0].message().context("no message")?)?;
+    assert_eq!(record["event"]["tls"]["sni"], "github.com");
+    assert_eq!(record["event"]["alert"]["signature"], "refused");
+    Ok(())
+}
+
+fn firewall_processes(prefix: &str) -> Result<String> {
+    let namespace = format!("{prefix}0-fw");
+    let done = std::process::Command::new("ip").args(["netns", "pids", &namespace]).output()?;
+    Ok(String::from_utf8(done.stdout)?)
+}
