@@ -3,3 +3,4 @@
 
 pub mod lab;
 pub mod local_aws;
+pub mod memory;

@@ -1,0 +1,265 @@
+//! A stage for stories: the function, a firewall, a ledger and a bus, and words for what is sent and seen.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use egress::config::Config;
+use egress::domain::DomainPattern;
+use egress::events::RequestStateChanged;
+use egress::firewall::Content;
+use egress::request::{Request, RequestId, StateName};
+use jiff::Timestamp;
+use requests::{Outcome, Requests, RequestsError};
+use serde_json::{Value, json};
+use tests::memory::{Faults, MemoryBus, MemoryFirewall, MemoryLedger, clock};
+
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
+
+const CONFIG: &str = r#"
+denied_domains = [".evil.org"]
+[approval]
+approvers = ["bob", "carol"]
+[durations]
+default = "8h"
+longest = "30d"
+pending = "3d"
+[presets.pypi]
+description = "Python packages"
+domains = ["pypi.org", "files.pythonhosted.org"]
+"#;
+
+/// The edges, which outlive invocations.
+#[derive(Clone)]
+pub(crate) struct Stage {
+    pub(crate) firewall: MemoryFirewall,
+    pub(crate) ledger: MemoryLedger,
+    pub(crate) bus: MemoryBus,
+    pub(crate) config: Config,
+}
+
+impl Stage {
+    /// A rule group that is all ours.
+    pub(crate) fn new() -> Self {
+        Self::on(Content::Rules(egress::rules::no_grants()))
+    }
+
+    /// A domain list in which others have these entries.
+    pub(crate) fn shared_list(entries: &[&str]) -> Self {
+        Self::on(Content::DomainList(strings(entries)))
+    }
+
+    fn on(content: Content) -> Self {
+        clock::set("2026-11-21T12:00:00.123456789Z".parse().unwrap());
+        Self {
+            firewall: MemoryFirewall::new(content),
+            ledger: MemoryLedger::new(),
+            bus: MemoryBus::new(),
+            config: Config::parse(CONFIG).unwrap(),
+        }
+    }
+
+    /// So many people have to say yes.
+    pub(crate) fn approvals_needed(mut self, needed: usize) -> Self {
+        self.config.approval.needed = needed;
+        self
+    }
+
+    /// One invocation that meets these faults: what came of it, or nothing when it crashed.
+    pub(crate) async fn invoke(
+        &self,
+        event: Value,
+        faults: &Faults,
+    ) -> Option<Result<Outcome, RequestsError>> {
+        let requests = Requests {
+            firewall: self.firewall.with(faults),
+            ledger: self.ledger.with(faults),
+            bus: self.bus.with(faults),
+            config: self.config.clone(),
+            now: clock::now,
+            jitter: || 0.5,
+        };
+        faults.until_crash(requests.handle(event)).await
+    }
+
+    /// An event that is worked off.
+    pub(crate) async fn happens(&self, event: Value) -> Outcome {
+        self.invoke(event, &Faults::none()).await.unwrap().unwrap()
+    }
+
+    /// An event that isn't worked off, and why.
+    pub(crate) async fn fails(&self, event: Value, faults: &Faults) -> String {
+        self.invoke(event, faults).await.expect("it doesn't crash").unwrap_err().to_string()
+    }
+
+    /// An event in whose course the function dies.
+    pub(crate) async fn dies(&self, event: Value, faults: &Faults) {
+        assert!(self.invoke(event, faults).await.is_none(), "the invocation came to its end: {faults:?}");
+    }
+
+    /// The clock's minute, now.
+    pub(crate) async fn tick(&self) -> Outcome {
+        self.happens(tick()).await
+    }
+
+    /// Time goes by, without ticks, and then there is one.
+    pub(crate) async fn tick_after(&self, time: Duration) -> Outcome {
+        clock::pass(time).await;
+        self.tick().await
+    }
+
+    pub(crate) fn request(&self, name: &str) -> Request {
+        self.ledger.request(&id(name)).expect("there is such a request")
+    }
+
+    pub(crate) fn state(&self, name: &str) -> StateName {
+        self.request(name).state
+    }
+
+    /// What the firewall lets pass.
+    pub(crate) fn lets_pass(&self) -> Vec<String> {
+        self.firewall.patterns().into_iter().collect()
+    }
+
+    /// What was told on the bus, one line an event, in order.
+    pub(crate) fn told(&self) -> Vec<String> {
+        self.bus.published().iter().map(|event| line(&event.detail_type, &event.detail)).collect()
+    }
+
+    /// Nothing is left to be done or said: firewall, ledger and bus agree.
+    pub(crate) fn is_settled(&self) {
+        let live: BTreeSet<DomainPattern> =
+            self.ledger.live().into_iter().flat_map(|grant| grant.domains).collect();
+        let open: BTreeSet<DomainPattern> = egress::rules::standing(&self.firewall.content());
+        match self.firewall.content() {
+            Content::Rules(_) => assert_eq!(open, live, "the firewall is not what the ledger says"),
+            Content::DomainList(_) => {
+                // Of two that differ by their dot only the wider one stands.
+                assert!(
+                    live.iter().all(|pattern| open.iter().any(|open| open.covers(pattern))),
+                    "a grant is not open"
+                );
+                let live: BTreeSet<String> = live.iter().map(ToString::to_string).collect();
+                assert!(self.ledger.targets().is_subset(&live), "an entry of ours is nobody's grant");
+                assert!(
+                    self.ledger.targets().is_subset(&self.firewall.patterns()),
+                    "an entry of ours is missing"
+                );
+            }
+        }
+        assert!(self.ledger.live().iter().all(|grant| grant.active), "a grant is not known to be active");
+        assert_eq!(self.ledger.unpublished(), [], "something was not told");
+        for request in self.ledger.requests() {
+            let history = self.ledger.history_of(&request.id);
+            let versions: Vec<u64> = history.iter().map(|entry| entry.version).collect();
+            assert_eq!(
+                versions,
+                (1..=request.version).collect::<Vec<_>>(),
+                "the history of {} has gaps",
+                request.id
+            );
+            assert_eq!(history.last().map(|entry| entry.to), Some(request.state));
+            let told = self
+                .bus
+                .published()
+                .iter()
+                .filter(|event| event.detail["request"]["id"] == request.id.as_str())
+                .count();
+            assert!(told >= history.len(), "a transition of {} was not told", request.id);
+        }
+    }
+}
+
+fn line(detail_type: &str, detail: &Value) -> String {
+    let words = |field: &str| {
+        let list = detail[field].as_array().into_iter().flatten().filter_map(Value::as_str);
+        list.collect::<Vec<_>>().join(" ")
+    };
+    match detail_type {
+        "RequestStateChanged" => {
+            let changed: RequestStateChanged = serde_json::from_value(detail.clone()).unwrap();
+            let ending =
+                changed.ending.map(|ending| format!(" ({ending:?})").to_lowercase()).unwrap_or_default();
+            let from = changed.from.map(|from| format!("{from} → ")).unwrap_or_default();
+            format!("{from}{}{ending} by {}", changed.to, changed.by)
+        }
+        "AllowListChanged" => format!("allow list +[{}] -[{}]", words("added"), words("removed")),
+        _ => format!("{detail_type}: {}", detail["found"].as_str().unwrap_or_default()),
+    }
+}
+
+/// The id of the request that the message of this name asked for.
+pub(crate) fn id(name: &str) -> RequestId {
+    RequestId::of_message(&key(name))
+}
+
+fn key(name: &str) -> String {
+    format!("webhook:{name}")
+}
+
+pub(crate) fn strings(texts: &[&str]) -> BTreeSet<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
+
+pub(crate) fn tick() -> Value {
+    json!({"source": "egress.clock", "detail-type": "Tick"})
+}
+
+pub(crate) fn intake(detail_type: &str, detail: &Value) -> Value {
+    json!({"source": "egress.intake", "detail-type": detail_type, "detail": detail})
+}
+
+/// Alice asks, for an hour. `name` makes the message the same as another delivery of it.
+pub(crate) fn ask(name: &str, domains: &[&str]) -> Value {
+    ask_for(name, domains, HOUR)
+}
+
+pub(crate) fn ask_for(name: &str, domains: &[&str], duration: Duration) -> Value {
+    intake(
+        "DomainRequested",
+        &json!({
+            "version": 1, "message_key": key(name), "requester": "alice", "domains": domains,
+            "justification": "I need it", "duration_seconds": duration.as_secs(),
+        }),
+    )
+}
+
+pub(crate) fn ask_preset(name: &str, preset: &str) -> Value {
+    intake(
+        "DomainRequested",
+        &json!({
+            "version": 1, "message_key": key(name), "requester": "alice", "preset": preset, "justification": "pip",
+        }),
+    )
+}
+
+/// Somebody decides about the request that the message `name` asked for.
+pub(crate) fn decide(name: &str, decision: &str, approver: &str) -> Value {
+    intake(
+        "RequestDecided",
+        &json!({
+            "version": 1, "message_key": key(&format!("{name}:{decision}:{approver}")), "request_id": id(name),
+            "decision": decision, "approver": approver,
+        }),
+    )
+}
+
+pub(crate) fn approve(name: &str) -> Value {
+    decide(name, "approve", "bob")
+}
+
+pub(crate) fn revoke(name: &str, by: &str) -> Value {
+    intake(
+        "GrantRevoked",
+        &json!({
+            "version": 1, "message_key": key(&format!("{name}:revoke:{by}")), "request_id": id(name),
+            "by": by, "reason": "no longer needed",
+        }),
+    )
+}
+
+/// Sets the clock, as if the function ran on another machine.
+pub(crate) fn step_clock(by: jiff::SignedDuration) {
+    let now: Timestamp = clock::now();
+    clock::set(now + by);
+}

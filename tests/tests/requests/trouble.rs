@@ -1,0 +1,115 @@
+//! What a person or AWS does to the rule group and the ledger: hand edits, a full group, a broken item.
+
+use egress::firewall::Content;
+use egress::request::{Ending, StateName};
+use tests::memory::{Call, Fault, Faults, clock};
+
+use crate::harness::{HOUR, MINUTE, Stage, approve, ask, ask_preset, id, revoke, tick};
+
+fn add_by_hand(content: &mut Content) {
+    if let Content::Rules(text) = content {
+        text.push_str(
+            "pass tls any any -> any any (msg:\"egress grant all.example.org\"; sid:1000000; rev:1;)\n",
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hand_edit_is_told_and_put_right() {
+    let stage = Stage::new();
+    stage.happens(ask_preset("a", "pypi")).await;
+    let before = stage.firewall.content();
+    stage.firewall.edit(add_by_hand);
+    stage.tick().await;
+    assert_eq!(stage.firewall.content(), before);
+    insta::assert_snapshot!(stage.told().join("\n"));
+    stage.is_settled();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hand_edit_is_not_put_right_before_it_could_be_told() {
+    let stage = Stage::new();
+    stage.firewall.edit(add_by_hand);
+    stage.fails(tick(), &Faults::script([(Call::Publish, Fault::FailBefore)])).await;
+    assert_eq!(stage.lets_pass(), ["all.example.org"]);
+    stage.tick().await;
+    assert!(stage.lets_pass().is_empty());
+    assert_eq!(stage.told().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_doesn_t_fit_stays_approved_and_keeps_nobody_else() {
+    let stage = Stage::new();
+    stage.firewall.set_capacity(6);
+    stage.happens(ask_preset("a", "pypi")).await;
+    stage.happens(ask("b", &["one.example.com", "two.example.com"])).await;
+    let outcome = stage.happens(approve("b")).await;
+    assert_eq!(stage.state("b"), StateName::Approved);
+    insta::assert_snapshot!(outcome.unplaced.join("\n"));
+
+    // What ends is closed, although what waits still doesn't fit.
+    stage.firewall.set_capacity(3);
+    stage.happens(revoke("a", "alice")).await;
+    assert!(stage.lets_pass().is_empty());
+
+    // And with room, what waits is opened.
+    stage.firewall.set_capacity(4);
+    stage.tick().await;
+    assert_eq!(stage.state("b"), StateName::Active);
+    stage.is_settled();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_request_that_can_t_be_read_keeps_no_other_from_ending() {
+    let stage = Stage::new();
+    for name in ["a", "b", "c"] {
+        stage.happens(ask(name, &[&format!("{name}.example.com")])).await;
+        stage.happens(approve(name)).await;
+    }
+    stage.ledger.corrupt(&id("b"));
+    clock::pass(HOUR).await;
+    let answer = stage.fails(tick(), &Faults::none()).await;
+    assert!(answer.contains("can't be read"), "{answer}");
+    assert_eq!(stage.request("a").ending, Some(Ending::Expired));
+    assert_eq!(stage.request("c").ending, Some(Ending::Expired));
+    // Its own grant is closed too: its time is over, whatever else can't be said of it.
+    assert!(stage.lets_pass().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_request_that_can_t_be_read_keeps_no_other_from_becoming_active() {
+    let stage = Stage::new();
+    stage.firewall.set_sync_delay(MINUTE);
+    let mut names = ["a", "b", "c"];
+    names.sort_by_key(|name| id(name));
+    for name in names {
+        stage.happens(ask(name, &[&format!("{name}.example.com")])).await;
+        stage.happens(approve(name)).await;
+    }
+    stage.ledger.corrupt(&id(names[0]));
+    clock::pass(MINUTE).await;
+    stage.fails(tick(), &Faults::none()).await;
+    assert_eq!((stage.state(names[1]), stage.state(names[2])), (StateName::Active, StateName::Active));
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_deadlines_than_a_page_are_worked_off_in_one_tick() {
+    let stage = Stage::new();
+    for name in 0..250 {
+        stage.happens(ask(&name.to_string(), &["github.com"])).await;
+    }
+    stage.tick_after(72 * HOUR).await;
+    assert!(stage.ledger.requests().iter().all(|request| request.state == StateName::Lapsed));
+    stage.is_settled();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_firewall_that_can_t_be_reached_doesn_t_keep_what_was_decided_from_being_told() {
+    let stage = Stage::new();
+    let answer =
+        stage.fails(ask_preset("a", "pypi"), &Faults::script([(Call::Read, Fault::FailBefore)])).await;
+    assert!(answer.contains("the firewall can't be reached"), "{answer}");
+    assert_eq!(stage.told(), ["approved by policy"]);
+    stage.tick().await;
+    assert_eq!(stage.state("a"), StateName::Active);
+}
