@@ -1,6 +1,11 @@
 //! What crosses the crates of Studio Egress: the local AWS, the firewall lab, the three edges in memory,
 //! and the demonstration on top of them.
 
+pub mod demo;
+pub mod inbox;
 pub mod lab;
 pub mod local_aws;
 pub mod memory;
+pub mod propagation;
+pub mod stage;
+pub mod webhook;

@@ -1,0 +1,61 @@
+//! The demonstration: the article's experiment on one machine, with our functions doing what the article
+//! does by hand in a console.
+//!
+//! The templates are deployed to the local AWS as they are, by the command that deploys them to AWS; the
+//! functions are the real binaries; the firewall's rules are those of the local AWS's Network Firewall, in
+//! Suricata; the clients are real `wget`, `git` and `pip`.
+
+mod report;
+mod steps;
+mod story;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use story::Story;
+
+use crate::lab::Engine;
+use crate::stage::Stage;
+
+/// Tells the whole story, writes `summary.json` and `report.html` into `output`, and answers whether
+/// everything went as expected.
+pub async fn run(engine: Engine, output: &Path) -> anyhow::Result<bool> {
+    std::fs::create_dir_all(output).with_context(|| format!("{} can't be made", output.display()))?;
+    let started = Instant::now();
+    println!("The article's experiment. The engine is {}.", words(engine));
+    let mut story = Story::default();
+    let mut told = steps::Told::default();
+    let stage = Stage::set(engine, Duration::from_mins(1)).await?;
+    let outcome = Box::pin(steps::tell(&stage, &mut story, &mut told)).await;
+    stage.strike().await?;
+
+    let pass = told.approval_to_first_pass;
+    let summary = story::Summary {
+        engine: engine.as_str(),
+        steps: story.steps(),
+        approval_to_first_pass_seconds: pass.map(|pass| pass.as_secs_f64()),
+        ok: story.ok() && outcome.is_ok(),
+    };
+    story::write_summary(&output.join("summary.json"), &summary)?;
+    report::write(&output.join("report.html"), &summary, &told, started.elapsed())?;
+    story.print_table();
+    if let Err(error) = &outcome {
+        println!("\n{error:#}");
+    }
+    if let Some(pass) = pass {
+        println!("\nFrom the approval to the first connection that passed: {:.2} s.", pass.as_secs_f64());
+    }
+    println!("Engine: {}. {:.0} s in all.", words(engine), started.elapsed().as_secs_f64());
+    println!("Report: {}", output.join("report.html").display());
+    Ok(summary.ok)
+}
+
+/// The engine as a sentence has it.
+fn words(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Inline => "inline (Suricata between network namespaces)",
+        Engine::Offline => "offline (Suricata reads captures of what real clients send; root gets it inline)",
+    }
+}

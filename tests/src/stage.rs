@@ -1,0 +1,273 @@
+//! The stack on the local AWS, the lab with its rules, and the people: what stories from end to end play on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use aws_config::SdkConfig;
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use egress::aws::{DynamoLedger, EventBridgeBus, NetworkFirewall};
+use egress::bus::{Bus, Event};
+use egress::events::{self, DomainRequested};
+use egress::firewall::{Content, Firewall, RuleGroup};
+use egress::ledger::Ledger;
+use egress::request::{Request, RequestId, StateName};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::inbox::Inbox;
+use crate::lab::{Engine, Lab, Shipper};
+use crate::local_aws::{Leftover, LocalAws, Options};
+use crate::propagation::Propagation;
+use crate::webhook::Webhook;
+
+/// How long the local Network Firewall says that it is not in sync after a change: longer than the lab's
+/// Suricata takes to load it, so that `active` is said of what passes.
+const SYNC_DELAY: Duration = Duration::from_secs(1);
+/// How long anything may take that one waits for.
+const LIMIT: Duration = Duration::from_secs(30);
+/// How often one looks while waiting.
+const LOOK: Duration = Duration::from_millis(30);
+/// The bucket for code and templates, and the stack.
+const BUCKET: &str = "studio-egress-artefacts";
+const STACK: &str = "sagemaker-studio-demo";
+
+/// The machinery of the story.
+#[derive(Debug)]
+pub struct Stage {
+    /// The local AWS.
+    pub aws: LocalAws,
+    /// The engine that the lab gets.
+    pub engine: Engine,
+    directory: tempfile::TempDir,
+}
+
+/// The stage once the stack is deployed.
+#[derive(Debug)]
+pub struct Deployed {
+    /// The stack's outputs.
+    pub outputs: BTreeMap<String, String>,
+    /// The lab, with the stack's rules.
+    pub lab: Arc<Lab>,
+    /// The ticket system.
+    pub webhook: Webhook,
+    /// Somebody who has subscribed to the topic.
+    pub inbox: Inbox,
+    ledger: DynamoLedger,
+    bus: EventBridgeBus,
+    logs: aws_sdk_cloudwatchlogs::Client,
+    grants: NetworkFirewall,
+    propagation: Propagation,
+    shipper: Shipper,
+}
+
+impl Stage {
+    /// Starts the local AWS, whose clock ticks each `minute` and which enforces the functions' permissions,
+    /// and makes the bucket that a deployment needs.
+    pub async fn set(engine: Engine, minute: Duration) -> anyhow::Result<Self> {
+        let aws = LocalAws::with(Options { delay: SYNC_DELAY, minute, enforce_iam: true }).await?;
+        let stage = Self { aws, engine, directory: tempfile::tempdir()? };
+        stage.aws_command(&["s3", "mb", &format!("s3://{BUCKET}")]).await?;
+        Ok(stage)
+    }
+
+    /// Deploys the stack as a user does, and answers its outputs.
+    pub async fn deploy(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let outputs = self.directory.path().join("outputs.json");
+        let packaged = self.directory.path().join("packaged.yaml");
+        let path = |path: &Path| path.display().to_string();
+        // By default the home directories would stay in the account.
+        let homes = ("HOME_DIRECTORIES", "Delete".to_owned());
+        let variables = [("OUTPUTS_JSON", path(&outputs)), ("PACKAGED", path(&packaged)), homes];
+        self.make("deploy", &variables).await?;
+        let text = std::fs::read_to_string(&outputs).context("the deployment wrote no outputs")?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Deletes the stack as a user does.
+    pub async fn delete(&self) -> anyhow::Result<()> {
+        self.make("delete", &[]).await
+    }
+
+    /// What there is in the account beside the bucket of the deployment itself.
+    pub async fn resources(&self) -> anyhow::Result<Vec<Leftover>> {
+        let all = self.aws.leftovers().await?;
+        Ok(all.into_iter().filter(|resource| resource.id != BUCKET).collect())
+    }
+
+    /// Ends everything.
+    pub async fn strike(self) -> anyhow::Result<()> {
+        self.aws_command(&["s3", "rb", "--force", &format!("s3://{BUCKET}")]).await
+    }
+
+    async fn aws_command(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let mut command = Command::from(self.aws.command("aws"));
+        command.args(arguments);
+        finish(&mut command, &format!("aws {}", arguments.join(" "))).await
+    }
+
+    /// One of the Makefile's targets, with the tests' build and the local AWS.
+    async fn make(&self, target: &str, variables: &[(&str, String)]) -> anyhow::Result<()> {
+        let mut command = Command::new("make");
+        command.current_dir(root()?).args(["--no-print-directory", target, "PROFILE=dev"]);
+        command.arg(format!("CFN_ARTEFACT_S3_BUCKET={BUCKET}")).arg(format!("APP_STACK_NAME={STACK}"));
+        command.args(variables.iter().map(|(name, value)| format!("{name}={value}")));
+        // What an outer make passes on is about its own targets.
+        command
+            .env_remove("MAKEFLAGS")
+            .env_remove("MAKELEVEL")
+            .env_remove("AWS_PROFILE")
+            .envs(self.aws.environment());
+        finish(&mut command, &format!("make {target}")).await
+    }
+}
+
+impl Deployed {
+    /// Connects everybody with the deployed stack.
+    pub async fn connect(stage: &Stage, outputs: BTreeMap<String, String>) -> anyhow::Result<Self> {
+        let config = stage.aws.sdk_config();
+        let output =
+            |name: &str| outputs.get(name).with_context(|| format!("the stack has no output {name}"));
+        let firewall_arn = output("FirewallArn")?;
+        let firewall = firewall_arn.rsplit('/').next().unwrap_or(firewall_arn);
+        let lab = Arc::new(Lab::with_hosts(stage.engine, firewall, &[]).await?);
+        let client = aws_sdk_networkfirewall::Client::new(&config);
+        let propagation = Propagation::start(client.clone(), firewall, Arc::clone(&lab)).await?;
+        let logs = aws_sdk_cloudwatchlogs::Client::new(&config);
+        let shipper = Shipper::start(logs.clone(), output("AlertLogGroupName")?, firewall, lab.subscribe());
+        let secret = secret(&config, output("WebhookSecretArn")?).await?;
+        Ok(Self {
+            webhook: Webhook::new(&stage.aws.endpoint(), output("WebhookUrl")?, secret)?,
+            inbox: Inbox::subscribe(&config, output("TopicArn")?, "subscriber").await?,
+            ledger: DynamoLedger::new(aws_sdk_dynamodb::Client::new(&config), output("TableName")?.clone()),
+            bus: EventBridgeBus::new(
+                aws_sdk_eventbridge::Client::new(&config),
+                output("EventBusName")?.clone(),
+            ),
+            grants: NetworkFirewall::new(client, output("GrantRuleGroupArn")?.clone(), firewall_arn.clone()),
+            logs,
+            outputs,
+            lab,
+            propagation,
+            shipper,
+        })
+    }
+
+    /// Sends a webhook that must be taken, and answers the request's id.
+    pub async fn send(&self, delivery: &str, body: &Value) -> anyhow::Result<RequestId> {
+        let answer = self.webhook.send(delivery, body).await?;
+        ensure!(answer.status == 202, "intake answered {} {}", answer.status, answer.body);
+        let id =
+            answer.body.get("request_id").and_then(Value::as_str).context("an answer without request_id")?;
+        Ok(RequestId::try_from(id.to_owned())?)
+    }
+
+    /// Puts a request on the bus, as intake does once it has proved it.
+    pub async fn publish(&self, asked: &DomainRequested) -> anyhow::Result<RequestId> {
+        self.bus.publish(&[Event::new(events::source::INTAKE, "DomainRequested", asked)?]).await?;
+        Ok(RequestId::of_message(&asked.message_key))
+    }
+
+    /// Waits until a request is in a state.
+    pub async fn until(&self, id: &RequestId, state: StateName) -> anyhow::Result<Request> {
+        let started = Instant::now();
+        loop {
+            let request = self.ledger.load(id).await?;
+            if let Some(request) = request.as_ref().filter(|request| request.state == state) {
+                return Ok(request.clone());
+            }
+            let now = request.map_or("not there".to_owned(), |request| request.state.to_string());
+            ensure!(started.elapsed() < LIMIT, "{id} is {now}, and not {state} after {LIMIT:?}");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until the lab's Suricata works with what the local Network Firewall has.
+    pub async fn in_force(&self) -> anyhow::Result<()> {
+        self.propagation.caught_up(LIMIT).await
+    }
+
+    /// What happened to a request.
+    pub async fn history(&self, id: &RequestId) -> anyhow::Result<Vec<egress::ledger::HistoryEntry>> {
+        Ok(self.ledger.history(id).await?)
+    }
+
+    /// The text of the grants group.
+    pub async fn grants(&self) -> anyhow::Result<String> {
+        Ok(match self.grants.read().await?.content {
+            Content::Rules(text) => text,
+            Content::DomainList(targets) => targets.into_iter().collect::<Vec<_>>().join("\n"),
+        })
+    }
+
+    /// Waits until the grants group holds this text no longer, and the lab works with that.
+    pub async fn without(&self, text: &str) -> anyhow::Result<()> {
+        let started = Instant::now();
+        while self.grants().await?.contains(text) {
+            ensure!(started.elapsed() < LIMIT, "the rule group still holds {text} after {LIMIT:?}");
+            tokio::time::sleep(LOOK).await;
+        }
+        self.in_force().await
+    }
+
+    /// Replaces the text of the grants group, as somebody in a console would.
+    pub async fn edit_by_hand(&self, text: &str) -> anyhow::Result<()> {
+        let group = self.grants.read().await?;
+        self.grants.write(&RuleGroup { content: Content::Rules(text.to_owned()), ..group }).await?;
+        Ok(())
+    }
+
+    /// Puts lines into the firewall's alert log.
+    pub async fn log(&self, lines: &[String]) -> anyhow::Result<()> {
+        let now = Timestamp::now().as_millisecond();
+        let event = |line: &String| InputLogEvent::builder().timestamp(now).message(line).build();
+        let events = lines.iter().map(event).collect::<Result<Vec<_>, _>>()?;
+        let put = self.logs.put_log_events().log_group_name(self.output("AlertLogGroupName")?);
+        let stream = format!("by-hand-{now}");
+        let make = self.logs.create_log_stream().log_group_name(self.output("AlertLogGroupName")?);
+        make.log_stream_name(&stream).send().await?;
+        put.log_stream_name(&stream).set_log_events(Some(events)).send().await?;
+        Ok(())
+    }
+
+    fn output(&self, name: &str) -> anyhow::Result<&str> {
+        self.outputs.get(name).map(String::as_str).with_context(|| format!("the stack has no output {name}"))
+    }
+
+    /// Takes the people away, so that nothing but the stack is left to delete.
+    pub async fn leave(self) -> anyhow::Result<()> {
+        self.propagation.stop().await?;
+        self.shipper.stop().await?;
+        self.inbox.close().await
+    }
+}
+
+async fn secret(config: &SdkConfig, arn: &str) -> anyhow::Result<String> {
+    let client = aws_sdk_secretsmanager::Client::new(config);
+    let answer = client.get_secret_value().secret_id(arn).send().await.context("the webhook's secret")?;
+    answer.secret_string.context("the webhook's secret is not text")
+}
+
+/// Runs a command to its end; what it said is in the error if it fails.
+async fn finish(command: &mut Command, name: &str) -> anyhow::Result<()> {
+    let done =
+        command.kill_on_drop(true).output().await.with_context(|| format!("{name} could not be started"))?;
+    let text = [done.stdout, done.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let last: Vec<&str> = text.lines().rev().take(25).collect();
+    ensure!(
+        done.status.success(),
+        "{name} failed:\n{}",
+        last.into_iter().rev().collect::<Vec<_>>().join("\n")
+    );
+    Ok(())
+}
+
+/// The checkout.
+fn root() -> anyhow::Result<PathBuf> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(tests.parent().context("the tests lie in the checkout")?.to_owned())
+}
