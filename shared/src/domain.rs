@@ -90,11 +90,11 @@ pub enum PatternError {
         suffix: String,
     },
     /// A name that the operator never allows.
-    #[error("{pattern} is on the deny list ({denied}): it can't be asked for")]
+    #[error("{pattern} would let {denied} pass, which is on the deny list")]
     Denied {
         /// What was asked for.
         pattern: DomainPattern,
-        /// The entry of the deny list that covers it.
+        /// The entry of the deny list that it would open.
         denied: DomainPattern,
     },
 }
@@ -127,13 +127,19 @@ impl DomainPattern {
         Ok(Self { name, subdomains })
     }
 
-    /// [`DomainPattern::parse`], and then refused when the operator's deny list covers it. A wider
-    /// pattern than what is denied is not refused: the guard stands above every grant.
+    /// [`DomainPattern::parse`], and then held against the operator's deny list.
     pub fn requested(text: &str, deny_list: &[Self]) -> Result<Self, PatternError> {
         let pattern = Self::parse(text)?;
-        match deny_list.iter().find(|denied| denied.covers(&pattern)) {
-            Some(denied) => Err(PatternError::Denied { denied: denied.clone(), pattern }),
-            None => Ok(pattern),
+        pattern.check_against(deny_list)?;
+        Ok(pattern)
+    }
+
+    /// Refuses what would let a host of the deny list pass: what an entry covers, and what covers an entry.
+    pub fn check_against(&self, deny_list: &[Self]) -> Result<(), PatternError> {
+        let denied = deny_list.iter().find(|denied| denied.covers(self) || self.covers(denied));
+        match denied {
+            Some(denied) => Err(PatternError::Denied { denied: denied.clone(), pattern: self.clone() }),
+            None => Ok(()),
         }
     }
 

@@ -22,8 +22,8 @@ pub mod source {
     pub const REQUESTS: &str = "egress.requests";
     /// What was blocked.
     pub const ALERTS: &str = "egress.alerts";
-    /// The minute tick of the clock.
-    pub const CLOCK: &str = "egress.clock";
+    /// The minute tick: a scheduled rule's event.
+    pub const CLOCK: &str = "aws.events";
 }
 
 /// An event as EventBridge delivers it to a function; of its envelope only what is used here.
@@ -151,6 +151,20 @@ pub struct GrantRevoked {
     pub reason: String,
 }
 
+/// The requester takes a pending request back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestWithdrawn {
+    /// Always [`VERSION`].
+    pub version: u32,
+    /// What makes this message the same as another delivery of it.
+    pub message_key: String,
+    /// The request.
+    pub request_id: RequestId,
+    /// Who, as intake proved it.
+    pub by: String,
+}
+
 /// What `requests` acts on, after all checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Intake {
@@ -160,6 +174,8 @@ pub enum Intake {
     RequestDecided(RequestDecided),
     /// A grant ends before its time.
     GrantRevoked(GrantRevoked),
+    /// The requester takes a pending request back.
+    RequestWithdrawn(RequestWithdrawn),
     /// A minute has passed.
     Tick,
 }
@@ -180,7 +196,7 @@ impl Intake {
         let envelope: Envelope = serde_json::from_value(event).map_err(EventError::Envelope)?;
         let Envelope { source, detail_type, detail } = envelope;
         match (source.as_str(), detail_type.as_str()) {
-            (source::CLOCK, _) | ("aws.events", "Scheduled Event") => Ok(Self::Tick),
+            (source::CLOCK, "Scheduled Event") => Ok(Self::Tick),
             (source::INTAKE, "DomainRequested") => {
                 let requested: DomainRequested = read_detail(&detail_type, detail)?;
                 requested.check()?;
@@ -195,6 +211,11 @@ impl Intake {
                 let revoked: GrantRevoked = read_detail(&detail_type, detail)?;
                 revoked.check()?;
                 Ok(Self::GrantRevoked(revoked))
+            }
+            (source::INTAKE, "RequestWithdrawn") => {
+                let withdrawn: RequestWithdrawn = read_detail(&detail_type, detail)?;
+                withdrawn.check()?;
+                Ok(Self::RequestWithdrawn(withdrawn))
             }
             _ => Err(EventError::Unknown { source_name: source, detail_type }),
         }
@@ -247,6 +268,14 @@ impl RequestDecided {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl RequestWithdrawn {
+    /// Holds every field against its limits.
+    pub fn check(&self) -> Result<(), EventError> {
+        check_name("message_key", &self.message_key)?;
+        check_name("by", &self.by)
     }
 }
 
@@ -356,7 +385,8 @@ pub struct TrafficBlocked {
     /// The port of the destination; none for ICMP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// How many connections were blocked until now in this window. One connection may have several records.
+    /// How many connections the first batch of the log that met them in this window had: at least so many
+    /// were blocked. What later batches count is kept in the table, and no event tells it.
     pub count: u64,
     /// The first of them.
     pub first_seen: Timestamp,

@@ -30,7 +30,7 @@ pub struct HistoryEntry {
 /// An event that waits to be published, written in the transaction that caused it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxEntry {
-    /// Its stable id: `<request id>.<version>`.
+    /// Its stable id, such as `<request id>.<version>`.
     pub id: String,
     /// When it was written.
     pub at: Timestamp,
@@ -117,6 +117,9 @@ pub trait Ledger {
 
     /// What was written up to a time and still waits to be published, the oldest first, at most a hundred.
     fn outbox(&self, until: Timestamp) -> impl Future<Output = Result<Vec<OutboxEntry>, LedgerError>> + Send;
+
+    /// Adds an event that no transition causes.
+    fn enqueue(&self, entry: &OutboxEntry) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Takes away what was published.
     fn published(&self, entries: &[OutboxEntry]) -> impl Future<Output = Result<(), LedgerError>> + Send;

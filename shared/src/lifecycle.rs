@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::bus::Event;
 use crate::config::Config;
-use crate::domain::DomainPattern;
+use crate::domain::{DomainPattern, PatternError};
 use crate::events::{self, DomainRequested, RequestStateChanged};
 use crate::ledger::{HistoryEntry, OutboxEntry, Transition};
 use crate::request::{Approval, Ending, LiveGrant, RefusedDomain, Request, RequestId, StateName};
@@ -108,6 +108,20 @@ pub enum NotAllowed {
         /// The request.
         id: RequestId,
     },
+    /// The time for a decision is over, and the clock hasn't said so yet.
+    #[error("{id} has lapsed: nobody decided in time, so it has to be asked for again")]
+    TooLate {
+        /// The request.
+        id: RequestId,
+    },
+    /// The operator has put one of its domains on the deny list since it was asked for.
+    #[error("{id} can't be approved any more: {reason}")]
+    Denied {
+        /// The request.
+        id: RequestId,
+        /// Which domain, and which entry.
+        reason: PatternError,
+    },
     /// Only the requester may do this.
     #[error("{by} has not asked for {id}: only the requester can withdraw it")]
     NotTheRequester {
@@ -179,6 +193,7 @@ pub fn apply(
     let (by, comment) = match (request.state, command) {
         (Pending, Command::Approve { by, comment }) => {
             may_decide(request, by, command, config)?;
+            may_still_be_granted(request, config, now)?;
             if request.approvals.iter().any(|approval| same_person(&approval.by, by)) {
                 return Err(NotAllowed::ApprovedAlready { by: by.clone(), id: request.id.clone() });
             }
@@ -195,7 +210,7 @@ pub fn apply(
             (by.as_str(), comment.clone())
         }
         (Pending, Command::Withdraw { by }) => {
-            if by != &request.requester {
+            if !same_person(by, &request.requester) {
                 return Err(NotAllowed::NotTheRequester { by: by.clone(), id: request.id.clone() });
             }
             next.state = StateName::Withdrawn;
@@ -211,7 +226,7 @@ pub fn apply(
         }
         (Approved | Active, Command::Revoke { by, reason }) => {
             // To close is no privilege: the requester may, too.
-            if by != &request.requester {
+            if !same_person(by, &request.requester) {
                 is_approver(request, by, command, config)?;
             }
             next.state = StateName::Ended;
@@ -267,7 +282,7 @@ fn judge_domains(
 }
 
 fn is_approver(request: &Request, by: &str, command: &Command, config: &Config) -> Result<(), NotAllowed> {
-    if config.approval.approvers.iter().any(|approver| approver == by) {
+    if config.approval.approvers.iter().any(|approver| same_person(approver, by)) {
         return Ok(());
     }
     Err(NotAllowed::NotAnApprover {
@@ -283,6 +298,20 @@ fn may_decide(request: &Request, by: &str, command: &Command, config: &Config) -
         return Err(NotAllowed::OwnRequest { by: by.to_owned(), id: request.id.clone() });
     }
     Ok(())
+}
+
+/// What was true when it was asked may not be any more: nobody decided in time, or the operator has denied
+/// a domain since.
+fn may_still_be_granted(request: &Request, config: &Config, now: Timestamp) -> Result<(), NotAllowed> {
+    if request.lapses_at <= now {
+        return Err(NotAllowed::TooLate { id: request.id.clone() });
+    }
+    let denied =
+        request.domains.iter().find_map(|pattern| pattern.check_against(&config.denied_domains).err());
+    match denied {
+        Some(reason) => Err(NotAllowed::Denied { id: request.id.clone(), reason }),
+        None => Ok(()),
+    }
 }
 
 /// Mail addresses and ids come in whatever case a chat or a directory has them. Nobody becomes another

@@ -11,14 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use tokio::time::{Instant, sleep};
 
-use crate::bus::{Bus, BusError, Event};
+use crate::bus::Event;
 use crate::domain::DomainPattern;
 use crate::events::{self, AllowListChanged, DriftFound};
 use crate::firewall::{Content, Firewall, FirewallError, RuleGroup, UpdateToken};
-use crate::ledger::{Ledger, LedgerError, OwnTargets};
+use crate::ledger::{Ledger, LedgerError, OutboxEntry, OwnTargets};
 use crate::request::{LiveGrant, RequestId};
 use crate::rules::{self, Plan};
 
@@ -40,8 +41,8 @@ pub struct Reconciled {
     pub live: Vec<LiveGrant>,
     /// What can't stand in the rule group, and why.
     pub unplaced: BTreeMap<DomainPattern, String>,
-    /// What has changed by each write; empty when nothing had to be written.
-    pub changed: Vec<AllowListChanged>,
+    /// The events about it that wait in the outbox: what was found changed by hand, and each write.
+    pub told: Vec<OutboxEntry>,
 }
 
 impl Reconciled {
@@ -62,9 +63,6 @@ pub enum ReconcileError {
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The report of a hand edit could not be published, so it was not put right.
-    #[error(transparent)]
-    Bus(#[from] BusError),
     /// Other writers were quicker, again and again.
     #[error("other writers changed the rule group {MOST_ATTEMPTS} times while it was written")]
     Contended,
@@ -75,28 +73,24 @@ pub enum ReconcileError {
 
 /// Brings the rule group to what the ledger and the clock say. `jitter` gives numbers from 0 to 1, one for
 /// each pause.
-pub async fn reconcile<F: Firewall, L: Ledger, B: Bus>(
+pub async fn reconcile<F: Firewall, L: Ledger>(
     firewall: &F,
     ledger: &L,
-    bus: &B,
     now: Timestamp,
     mut jitter: impl FnMut() -> f64,
 ) -> Result<Reconciled, ReconcileError> {
-    let (mut pause, mut full, mut changed) = (FIRST_PAUSE, None, Vec::new());
+    let (mut pause, mut full, mut told) = (FIRST_PAUSE, None, Vec::new());
     for _ in 0..MOST_ATTEMPTS {
-        match attempt(firewall, ledger, bus, now, full.as_deref()).await {
-            Ok(Attempt { reconciled, change, overtaken }) => {
-                changed.extend(change);
-                if !overtaken {
-                    return Ok(Reconciled { changed, ..reconciled });
-                }
-            }
+        match attempt(firewall, ledger, now, full.as_deref(), &mut told).await {
+            Ok(Attempt { reconciled, overtaken: false }) => return Ok(Reconciled { told, ..reconciled }),
             // What can't be opened must not keep what has ended from being closed.
-            Err(ReconcileError::Firewall(error @ FirewallError::Full(_))) if full.is_none() => {
+            Err(ReconcileError::Firewall(error @ (FirewallError::Full(_) | FirewallError::Refused(_))))
+                if full.is_none() =>
+            {
                 full = Some(error.to_string());
                 continue;
             }
-            Err(ReconcileError::Firewall(FirewallError::StaleToken)) => {}
+            Ok(_) | Err(ReconcileError::Firewall(FirewallError::StaleToken)) => {}
             Err(error) => return Err(error),
         }
         tracing::info!("another writer was quicker: reading the rule group again");
@@ -109,18 +103,17 @@ pub async fn reconcile<F: Firewall, L: Ledger, B: Bus>(
 /// What one attempt came to.
 struct Attempt {
     reconciled: Reconciled,
-    change: Option<AllowListChanged>,
     /// Whether somebody has changed the ledger in the meantime, so that it takes another one.
     overtaken: bool,
 }
 
 /// One attempt; with `full`, the reason why not everything fits, only with what stands there already.
-async fn attempt<F: Firewall, L: Ledger, B: Bus>(
+async fn attempt<F: Firewall, L: Ledger>(
     firewall: &F,
     ledger: &L,
-    bus: &B,
     now: Timestamp,
     full: Option<&str>,
+    told: &mut Vec<OutboxEntry>,
 ) -> Result<Attempt, ReconcileError> {
     let current = firewall.read().await?;
     let (live, own) = tokio::join!(live_at(ledger, now), own_targets(ledger, &current));
@@ -134,29 +127,50 @@ async fn attempt<F: Firewall, L: Ledger, B: Bus>(
     }
     let mut plan = rules::plan(&current.content, &open, &own.targets);
     unplaced.append(&mut plan.unplaced);
-    let reconciled = |token, live| Reconciled { token, live, unplaced, changed: Vec::new() };
+    let reconciled = |token, live| Reconciled { token, live, unplaced, told: Vec::new() };
     let released = &own.targets - &plan.own_targets;
     let same = plan.content == current.content;
     // Before anything is released there is a write, also of what stands there already: it makes every
     // older token stale, so nobody who read before it puts an entry back without claiming it anew.
     if same && released.is_empty() {
-        return Ok(Attempt { reconciled: reconciled(current.token, live), change: None, overtaken: false });
+        return Ok(Attempt { reconciled: reconciled(current.token, live), overtaken: false });
     }
     if let Some(found) = plan.drift.take() {
         // Told before it is put right: after that nobody could tell any more.
         tracing::warn!(found, "the rule group was changed by hand");
         let drift = DriftFound { version: events::VERSION, update_token: current.token.0.clone(), found };
-        bus.publish(&[Event::new(events::source::REQUESTS, "DriftFound", &drift)?]).await?;
+        let id = format!("drift-found.{}", current.token.0);
+        told.push(tell(ledger, id, "DriftFound", &drift, now).await?);
     }
     let claims = claim(ledger, &plan, &own).await?;
     let Plan { content, added, removed, .. } = plan;
     let token = firewall.write(&RuleGroup { content, ..current }).await?;
+    if !(added.is_empty() && removed.is_empty()) {
+        tracing::info!(?added, ?removed, "the rule group was written");
+        let id = format!("allow-list-changed.{}", token.0);
+        let change =
+            AllowListChanged { version: events::VERSION, update_token: token.0.clone(), added, removed };
+        told.push(tell(ledger, id, "AllowListChanged", &change, now).await?);
+    }
     let outdone = !release(ledger, &released, claims).await?;
     // Who changed the ledger since it was read may have found the old content to be right, and written
     // nothing that would have made our token stale.
     let overtaken = outdone || requests_of(&live_at(ledger, now).await?) != requests_of(&live);
-    let change = AllowListChanged { version: events::VERSION, update_token: token.0.clone(), added, removed };
-    Ok(Attempt { reconciled: reconciled(token, live), change: (!same).then_some(change), overtaken })
+    Ok(Attempt { reconciled: reconciled(token, live), overtaken })
+}
+
+/// Puts an event into the outbox, whatever becomes of this invocation and of the bus.
+async fn tell<L: Ledger, T: Serialize>(
+    ledger: &L,
+    id: String,
+    detail_type: &str,
+    detail: &T,
+    now: Timestamp,
+) -> Result<OutboxEntry, ReconcileError> {
+    let entry =
+        OutboxEntry { id, at: now, event: Event::new(events::source::REQUESTS, detail_type, detail)? };
+    ledger.enqueue(&entry).await?;
+    Ok(entry)
 }
 
 /// The live grants whose time is not over: what the clock has ended is closed, also when its request

@@ -25,7 +25,7 @@ fn refusal(event: Value) -> String {
 }
 
 #[test]
-fn the_three_events_of_intake_and_the_tick_are_taken() {
+fn the_events_of_intake_and_the_tick_are_taken() {
     let decided = json!({"version": 1, "message_key": "k", "request_id": "req-0123456789ab", "decision": "approve", "approver": "bob"});
     let revoked = json!({"version": 1, "message_key": "k", "request_id": "req-0123456789ab", "by": "bob", "reason": "over"});
     assert!(matches!(
@@ -41,9 +41,11 @@ fn the_three_events_of_intake_and_the_tick_are_taken() {
         Ok(Intake::GrantRevoked(_))
     ));
     assert!(matches!(Intake::read(event("aws.events", "Scheduled Event", &json!({}))), Ok(Intake::Tick)));
+    let withdrawn =
+        json!({"version": 1, "message_key": "k", "request_id": "req-0123456789ab", "by": "alice"});
     assert!(matches!(
-        Intake::read(json!({"source": "egress.clock", "detail-type": "Tick"})),
-        Ok(Intake::Tick)
+        Intake::read(event("egress.intake", "RequestWithdrawn", &withdrawn)),
+        Ok(Intake::RequestWithdrawn(_))
     ));
 }
 

@@ -181,3 +181,16 @@ fn nobody_is_two_people_by_another_spelling() {
     let twice = lifecycle::apply(&once, &approve("carol"), &config, at(2)).unwrap().request;
     assert_eq!((twice.state, twice.approvals.len()), (StateName::Approved, 2));
 }
+
+#[test]
+fn an_approval_is_held_against_the_clock_and_the_deny_list_of_its_own_time() {
+    let pending = in_state(StateName::Pending);
+    let approve = Command::Approve { by: "bob".to_owned(), comment: None };
+    let lapsed = lifecycle::apply(&pending, &approve, &config(), pending.lapses_at);
+    assert_eq!(lapsed, Err(NotAllowed::TooLate { id: pending.id.clone() }));
+
+    let mut stricter = config();
+    stricter.denied_domains.push("github.com".parse().unwrap());
+    let denied = lifecycle::apply(&pending, &approve, &stricter, at(60)).unwrap_err().to_string();
+    assert!(denied.ends_with("github.com would let github.com pass, which is on the deny list"), "{denied}");
+}

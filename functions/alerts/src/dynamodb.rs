@@ -8,14 +8,15 @@
 //!
 //! A batch writes one item for each source and destination, whose content is the same when it writes again:
 //! so counts are exact under redelivery, with no item that everybody writes to. A window's count is the sum
-//! over the items whose `sk` begins with its claim's.
+//! over the items whose `sk` begins with its claim's; its event tells the claim's own alone, since the
+//! others may come later. They are kept for a digest of what was blocked.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use egress::aws::with_causes;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::batch::BatchId;
@@ -131,5 +132,5 @@ fn expires_at(now: Timestamp) -> AttributeValue {
 }
 
 fn failed<E: std::error::Error>(what: &'static str, error: &E) -> WindowError {
-    WindowError { what, cause: DisplayErrorContext(error).to_string() }
+    WindowError { what, cause: with_causes(error) }
 }

@@ -11,8 +11,6 @@ pub(crate) struct Record<'a> {
     pub(crate) availability_zone: Text<'a>,
     /// A text in most records, a number in those of TLS inspection.
     pub(crate) epoch_seconds: Number,
-    pub(crate) metadata: Metadata<'a>,
-    pub(crate) category: Text<'a>,
     pub(crate) event: Event<'a>,
 }
 
@@ -28,8 +26,6 @@ impl<'de> Lenient<'de> for Record<'de> {
             "firewall_name" => take(&mut self.firewall, map),
             "availability_zone" => take(&mut self.availability_zone, map),
             "event_timestamp" => take(&mut self.epoch_seconds, map),
-            "aws_metadata" => take(&mut self.metadata, map),
-            "aws_category" => take(&mut self.category, map),
             "event" => take(&mut self.event, map),
             _ => skip(map),
         }
@@ -55,8 +51,6 @@ pub(crate) struct Event<'a> {
     pub(crate) verdict: Verdict<'a>,
     pub(crate) tls: Tls<'a>,
     pub(crate) http: Http<'a>,
-    pub(crate) metadata: Metadata<'a>,
-    pub(crate) category: Text<'a>,
 }
 
 impl<'de> Lenient<'de> for Event<'de> {
@@ -77,8 +71,6 @@ impl<'de> Lenient<'de> for Event<'de> {
             "verdict" => take(&mut self.verdict, map),
             "tls" => take(&mut self.tls, map),
             "http" => take(&mut self.http, map),
-            "aws_metadata" => take(&mut self.metadata, map),
-            "aws_category" => take(&mut self.category, map),
             _ => skip(map),
         }
     }
@@ -201,21 +193,6 @@ impl<'de> Lenient<'de> for Header<'de> {
         match key {
             "name" => take(&mut self.name, map),
             "value" => take(&mut self.value, map),
-            _ => skip(map),
-        }
-    }
-}
-
-/// Where the rule stands: beside the event in some records, inside it in others.
-#[derive(Debug, Default)]
-pub(crate) struct Metadata<'a> {
-    pub(crate) resource_arn: Text<'a>,
-}
-
-impl<'de> Lenient<'de> for Metadata<'de> {
-    fn entry<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            "resource_arn" => take(&mut self.resource_arn, map),
             _ => skip(map),
         }
     }

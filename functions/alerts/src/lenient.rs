@@ -118,13 +118,6 @@ impl<'de> Lenient<'de> for Text<'de> {
     }
 }
 
-impl<'a> Text<'a> {
-    /// The text; nothing for an empty one, and for the `-` that stands for nothing.
-    pub(crate) fn said(self) -> Option<Cow<'a, str>> {
-        self.0.filter(|text| !text.is_empty() && text != "-")
-    }
-}
-
 /// A whole number, also when it comes as a text; or nothing.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Number(pub(crate) Option<u64>);

@@ -1,20 +1,22 @@
 //! Wires the function: the environment into types, clients, run.
 
-use alerts::Alerts;
 use alerts::dynamodb::DynamoWindows;
+use alerts::{Alerts, AlertsError};
 use anyhow::Context;
 use egress::aws::{EventBridgeBus, sdk_config};
 use egress::config::Config;
 use jiff::Timestamp;
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::tracing::init_default_subscriber();
+    tracing::init_default_subscriber();
     let alerts = &wire().await?;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
-        alerts.handle(event.payload, Timestamp::now()).await.map_err(Diagnostic::from)
+        alerts.handle(event.payload, Timestamp::now()).await.inspect_err(|error: &AlertsError| {
+            tracing::error!(%error, request_id = event.context.request_id, "the batch was not worked off");
+        })
     }))
     .await
 }

@@ -65,10 +65,6 @@ pub struct Alert<'a> {
     pub firewall: Cow<'a, str>,
     /// Where its endpoint stands.
     pub availability_zone: Cow<'a, str>,
-    /// The rule group, or the policy, that the rule is in; where the record says so.
-    pub resource_arn: Option<Cow<'a, str>>,
-    /// What AWS takes the site for: a JSON list in a text.
-    pub category: Option<Cow<'a, str>>,
 }
 
 /// Why a line can't be read.
@@ -129,8 +125,6 @@ impl<'a> Alert<'a> {
             signature: shortened(event.alert.signature.0.unwrap_or_default()),
             firewall: shortened(record.firewall.0.unwrap_or_default()),
             availability_zone: shortened(record.availability_zone.0.unwrap_or_default()),
-            resource_arn: record.metadata.resource_arn.said().or(event.metadata.resource_arn.said()),
-            category: record.category.said().or(event.category.said()),
         };
         match (&alert.name, &alert.server) {
             (None, None) => Err(Unreadable::NoDestination),

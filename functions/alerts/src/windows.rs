@@ -1,8 +1,8 @@
 //! Who speaks for a window, so that one message comes of it however many invocations see its connections,
 //! and however often a batch is delivered.
 //!
-//! The first batch that meets a source and destination in a window claims it, and owes the alert; every
-//! other batch leaves only its count. A batch that has told all that it owes is marked as done. Delivered
+//! The first batch that meets a source and destination in a window claims it, and owes the alert, with the
+//! count that it has itself; every other batch leaves only its count, which no alert tells. A batch that has told all that it owes is marked as done. Delivered
 //! again before that, it finds its own claims and tells them again, under the same event ids; after that it
 //! does nothing. A batch that fails for good takes its claims with it into the dead-letter queue, from where
 //! it is sent again.

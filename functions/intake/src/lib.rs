@@ -1,7 +1,7 @@
 //! Signed webhooks from chat and ticket systems become events on the bus.
 //!
 //! - [`signature`]: who sent it, and when.
-//! - [`secrets`]: the secret that signs, of which two are valid while it is rotated.
+//! - [`secrets`]: the secret that signs; for a day after its rotation also the one before.
 //! - [`webhook`]: what it says, as one of the bus's events.
 //!
 //! Nothing of a body is read before it is proved, and nothing is decided here: that a domain can't be
@@ -101,11 +101,11 @@ impl<B: Bus, S: SecretSource> Intake<B, S> {
     async fn prove(&self, signed: &Signed<'_>, now: Timestamp) -> Result<(), Refusal> {
         let not_now = |error: secrets::SecretError| Refusal::NotNow(error.to_string());
         let known = self.secrets.known(now).await.map_err(not_now)?;
-        if signed.is_by(&known) {
+        if signed.is_by(&known, now) {
             return Ok(());
         }
         match self.secrets.newer(now).await.map_err(not_now)? {
-            Some(secrets) if signed.is_by(&secrets) => Ok(()),
+            Some(secrets) if signed.is_by(&secrets, now) => Ok(()),
             _ => Err(Refusal::Unproved("the signature is not of this secret, delivery and body".to_owned())),
         }
     }

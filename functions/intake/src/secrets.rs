@@ -1,10 +1,13 @@
-//! The secret that signs webhooks. While it is rotated, its previous version is good as well: its
-//! senders can't all change at the same moment.
+//! The secret that signs webhooks. For a day after it was rotated, its previous version is good as well:
+//! its senders can't all change at the same moment. A secret that has leaked is rotated twice: then it is
+//! neither version, and signs no longer than the cache lasts.
 
 use std::sync::Arc;
 
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
+use egress::aws::with_causes;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
@@ -15,19 +18,48 @@ const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
 /// How soon a wrong signature can be a reason to ask again: not for every one that anybody sends.
 const ASKED_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
-/// The secrets that are good now.
+/// How long its senders have, after a secret was rotated, to change to the new one.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
+
+/// The secrets that sign.
 #[derive(Debug, Clone)]
 pub struct Secrets {
     /// The one that new senders get.
     pub current: SecretString,
     /// The one before, if there is one.
-    pub previous: Option<SecretString>,
+    pub previous: Option<Previous>,
+}
+
+/// A secret that another one has replaced.
+#[derive(Debug, Clone)]
+pub struct Previous {
+    /// The secret.
+    pub secret: SecretString,
+    /// When it was replaced.
+    pub replaced_at: Timestamp,
 }
 
 impl Secrets {
-    pub(crate) fn all(&self) -> impl Iterator<Item = &SecretString> {
-        std::iter::once(&self.current).chain(&self.previous)
+    /// Those that are good at this time.
+    pub(crate) fn good(&self, now: Timestamp) -> impl Iterator<Item = &SecretString> {
+        let in_time = move |previous: &&Previous| now.duration_since(previous.replaced_at) < OVERLAP;
+        let previous = self.previous.as_ref().filter(in_time);
+        std::iter::once(&self.current).chain(previous.map(|previous| &previous.secret))
     }
+
+    /// The two versions as Secrets Manager describes them. A current one that doesn't say since when it
+    /// exists leaves no time for the one before.
+    fn of(current: Option<GetSecretValueOutput>, previous: Option<GetSecretValueOutput>) -> Option<Self> {
+        let current = current?;
+        let replaced_at = current.created_date.and_then(|at| Timestamp::from_second(at.secs()).ok());
+        let previous = previous.and_then(text).zip(replaced_at);
+        let previous = previous.map(|(secret, replaced_at)| Previous { secret, replaced_at });
+        Some(Self { current: text(current)?, previous })
+    }
+}
+
+fn text(version: GetSecretValueOutput) -> Option<SecretString> {
+    version.secret_string.filter(|text| !text.is_empty()).map(Into::into)
 }
 
 /// The secret can't be had.
@@ -54,11 +86,11 @@ impl SecretsManager {
         Self { client, arn }
     }
 
-    async fn version(&self, stage: &str) -> Result<Option<SecretString>, SecretError> {
+    async fn version(&self, stage: &str) -> Result<Option<GetSecretValueOutput>, SecretError> {
         match self.client.get_secret_value().secret_id(&self.arn).version_stage(stage).send().await {
-            Ok(output) => Ok(output.secret_string.filter(|text| !text.is_empty()).map(Into::into)),
+            Ok(output) => Ok(Some(output)),
             Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
-            Err(error) => Err(SecretError(DisplayErrorContext(error).to_string())),
+            Err(error) => Err(SecretError(with_causes(&error))),
         }
     }
 }
@@ -66,8 +98,7 @@ impl SecretsManager {
 impl SecretSource for SecretsManager {
     async fn fetch(&self) -> Result<Secrets, SecretError> {
         let (current, previous) = tokio::try_join!(self.version("AWSCURRENT"), self.version("AWSPREVIOUS"))?;
-        let none = || SecretError(format!("{} has no text", self.arn));
-        Ok(Secrets { current: current.ok_or_else(none)?, previous })
+        Secrets::of(current, previous).ok_or_else(|| SecretError(format!("{} has no text", self.arn)))
     }
 }
 
@@ -121,6 +152,7 @@ impl<S: SecretSource> SecretCache<S> {
 mod tests {
     use std::sync::Mutex as Lock;
 
+    use aws_sdk_secretsmanager::primitives::DateTime;
     use secrecy::ExposeSecret;
 
     use super::*;
@@ -158,9 +190,37 @@ mod tests {
         assert_eq!(cache.known(at(12)).await.unwrap().current.expose_secret(), "2");
     }
 
+    fn version(text: &str, created: Option<i64>) -> GetSecretValueOutput {
+        let created = created.map(DateTime::from_secs);
+        GetSecretValueOutput::builder().secret_string(text).set_created_date(created).build()
+    }
+
+    fn good(current: GetSecretValueOutput, second: i64) -> Vec<String> {
+        let secrets = Secrets::of(Some(current), Some(version("old", Some(0)))).unwrap();
+        secrets.good(at(second)).map(|secret| secret.expose_secret().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_previous_secret_is_good_for_a_day_after_the_rotation() {
+        let rotated = 1_767_225_600;
+        let new = || version("new", Some(rotated));
+        assert_eq!(good(new(), rotated + 86_399), ["new", "old"]);
+        assert_eq!(good(new(), rotated + 86_400), ["new"]);
+        assert_eq!(good(version("new", None), rotated), ["new"]);
+    }
+
+    #[test]
+    fn a_version_without_a_text_is_no_secret() {
+        let secrets = Secrets::of(Some(version("new", Some(0))), Some(version("", Some(0)))).unwrap();
+        assert!(secrets.previous.is_none());
+        assert!(Secrets::of(Some(version("", Some(0))), None).is_none());
+        assert!(Secrets::of(None, Some(version("old", Some(0)))).is_none());
+    }
+
     #[test]
     fn a_secret_is_not_shown() {
-        let secrets = Secrets { current: "hidden".into(), previous: Some("hidden".into()) };
+        let previous = Previous { secret: "hidden".into(), replaced_at: at(0) };
+        let secrets = Secrets { current: "hidden".into(), previous: Some(previous) };
         assert!(!format!("{secrets:?}").contains("hidden"));
     }
 }

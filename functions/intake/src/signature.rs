@@ -66,9 +66,10 @@ impl<'a> Signed<'a> {
         Ok(Self { timestamp, delivery, body, signature })
     }
 
-    /// Whether one of the secrets signed this. Takes the same time whatever part of it is wrong.
-    pub fn is_by(&self, secrets: &Secrets) -> bool {
-        secrets.all().any(|secret| {
+    /// Whether one of the secrets that are good now signed this. Takes the same time whatever part of it is
+    /// wrong.
+    pub fn is_by(&self, secrets: &Secrets, now: Timestamp) -> bool {
+        secrets.good(now).any(|secret| {
             mac(secret, self.timestamp, self.delivery, self.body).verify_slice(&self.signature).is_ok()
         })
     }
@@ -100,6 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::secrets::Previous;
 
     const NOW: i64 = 1_767_225_600;
     const BODY: &str = r#"{"action": "request", "requester": "älice"}"#;
@@ -107,7 +109,9 @@ mod tests {
     const SIGNATURE: &str = "ea37969c6374b1ad4768771b26044ed06f7fbae260f08b29d830a4c11f831302";
 
     fn secrets(current: &str, previous: Option<&str>) -> Secrets {
-        Secrets { current: current.into(), previous: previous.map(Into::into) }
+        let replaced_at = Timestamp::from_second(NOW).unwrap();
+        let previous = previous.map(|secret| Previous { secret: secret.into(), replaced_at });
+        Secrets { current: current.into(), previous }
     }
 
     fn headers(timestamp: &str, delivery: &str, signature: &str) -> HeaderMap {
@@ -120,7 +124,7 @@ mod tests {
 
     fn is_proved(headers: &HeaderMap, body: &str, secrets: &Secrets) -> bool {
         let now = Timestamp::from_second(NOW).unwrap();
-        Signed::read(headers, body.as_bytes(), now).is_ok_and(|signed| signed.is_by(secrets))
+        Signed::read(headers, body.as_bytes(), now).is_ok_and(|signed| signed.is_by(secrets, now))
     }
 
     fn good() -> HeaderMap {

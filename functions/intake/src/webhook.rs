@@ -1,7 +1,9 @@
 //! What a webhook says: one of three actions, as the event of the bus that it becomes.
 
 use egress::bus::Event;
-use egress::events::{Decision, DomainRequested, EventError, GrantRevoked, RequestDecided, VERSION, source};
+use egress::events::{
+    Decision, DomainRequested, EventError, GrantRevoked, RequestDecided, RequestWithdrawn, VERSION, source,
+};
 use egress::request::RequestId;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
@@ -19,6 +21,8 @@ pub enum Message {
     Decide(RequestDecided),
     /// Somebody ends a grant.
     Revoke(GrantRevoked),
+    /// The requester takes a pending request back.
+    Withdraw(RequestWithdrawn),
 }
 
 /// Why a body says nothing that can be acted on. One sentence for its sender, with the field's name.
@@ -28,7 +32,7 @@ pub enum WebhookError {
     #[error("the body is not a JSON object: {0}")]
     NotAnObject(serde_json::Error),
     /// Not one of the three.
-    #[error("action must be request, decide or revoke")]
+    #[error("action must be request, decide, revoke or withdraw")]
     Action,
     /// A field is missing, unknown, or of another kind.
     #[error("{0}")]
@@ -71,6 +75,13 @@ struct Revoke {
     reason: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Withdraw {
+    request_id: RequestId,
+    by: String,
+}
+
 impl Message {
     /// Reads the body of a delivery.
     pub fn read(body: &[u8], delivery: &str) -> Result<Self, WebhookError> {
@@ -81,6 +92,7 @@ impl Message {
             Some("request") => Self::Request(requested(typed(fields)?, message_key)),
             Some("decide") => Self::Decide(decided(typed(fields)?, message_key)),
             Some("revoke") => Self::Revoke(revoked(typed(fields)?, message_key)),
+            Some("withdraw") => Self::Withdraw(withdrawn(typed(fields)?, message_key)),
             _ => return Err(WebhookError::Action),
         };
         message.check()?;
@@ -92,6 +104,7 @@ impl Message {
             Self::Request(detail) => detail.check(),
             Self::Decide(detail) => detail.check(),
             Self::Revoke(detail) => detail.check(),
+            Self::Withdraw(detail) => detail.check(),
         }
     }
 
@@ -101,6 +114,7 @@ impl Message {
             Self::Request(detail) => Event::new(source::INTAKE, "DomainRequested", detail)?,
             Self::Decide(detail) => Event::new(source::INTAKE, "RequestDecided", detail)?,
             Self::Revoke(detail) => Event::new(source::INTAKE, "GrantRevoked", detail)?,
+            Self::Withdraw(detail) => Event::new(source::INTAKE, "RequestWithdrawn", detail)?,
         })
     }
 
@@ -110,6 +124,7 @@ impl Message {
             Self::Request(detail) => RequestId::of_message(&detail.message_key),
             Self::Decide(detail) => detail.request_id.clone(),
             Self::Revoke(detail) => detail.request_id.clone(),
+            Self::Withdraw(detail) => detail.request_id.clone(),
         }
     }
 
@@ -119,6 +134,7 @@ impl Message {
             Self::Request(_) => "request",
             Self::Decide(_) => "decide",
             Self::Revoke(_) => "revoke",
+            Self::Withdraw(_) => "withdraw",
         }
     }
 }
@@ -145,6 +161,11 @@ fn decided(body: Decide, message_key: String) -> RequestDecided {
 fn revoked(body: Revoke, message_key: String) -> GrantRevoked {
     let Revoke { request_id, by, reason } = body;
     GrantRevoked { version: VERSION, message_key, request_id, by, reason }
+}
+
+fn withdrawn(body: Withdraw, message_key: String) -> RequestWithdrawn {
+    let Withdraw { request_id, by } = body;
+    RequestWithdrawn { version: VERSION, message_key, request_id, by }
 }
 
 /// The fields as their types; an error names the field that is wrong.
@@ -199,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_and_a_revocation_become_events() {
+    fn decisions_revocations_and_withdrawals_become_events() {
         insta::assert_json_snapshot!([
             detail(
                 &json!({"action": "decide", "request_id": "req-0123456789ab", "decision": "deny", "approver": "bob", "comment": "no"})
@@ -207,6 +228,7 @@ mod tests {
             detail(
                 &json!({"action": "revoke", "request_id": "req-0123456789ab", "by": "bob", "reason": "done"})
             ),
+            detail(&json!({"action": "withdraw", "request_id": "req-0123456789ab", "by": "alice"})),
         ]);
     }
 

@@ -12,7 +12,7 @@ use crate::plain;
 /// A message, as it is published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Its subject: at most 100 characters of printable ASCII.
+    /// Its subject: at most 99 characters of printable ASCII.
     pub subject: String,
     /// Its text, plain.
     pub body: String,

@@ -9,9 +9,9 @@ const LONGEST_NAME: usize = 256;
 const LONGEST_TEXT: usize = 2_000;
 /// The most lines of such a text.
 const MOST_LINES: usize = 40;
-/// The longest subject that SNS takes is 100 characters of ASCII
+/// SNS takes subjects of less than 100 characters
 /// (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>).
-const LONGEST_SUBJECT: usize = 100;
+const LONGEST_SUBJECT: usize = 99;
 
 /// A name on one line.
 pub fn name(text: &str) -> String {

@@ -2,8 +2,9 @@
 //! see a message twice compare its attribute `event_id`.
 
 use aws_sdk_sns::Client;
-use aws_sdk_sns::error::{BuildError, DisplayErrorContext};
+use aws_sdk_sns::error::BuildError;
 use aws_sdk_sns::types::MessageAttributeValue;
+use egress::aws::with_causes;
 
 use crate::message::Message;
 use crate::{Topic, TopicError};
@@ -29,7 +30,7 @@ impl Topic for SnsTopic {
         let publish = publish
             .message_attributes("event_id", text(&message.event_id)?)
             .message_attributes("detail_type", text(message.detail_type)?);
-        publish.send().await.map_err(|error| TopicError(DisplayErrorContext(error).to_string()))?;
+        publish.send().await.map_err(|error| TopicError(with_causes(&error)))?;
         Ok(())
     }
 }

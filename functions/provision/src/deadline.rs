@@ -15,7 +15,7 @@ const FOR_RETURNING: Duration = Duration::from_millis(500);
 /// The two moments of an invocation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
-    /// Then work stops, finished or not.
+    /// Then work stops; what isn't finished has failed.
     pub(crate) work: Instant,
     /// Then it is too late to answer.
     pub(crate) answer: Instant,

@@ -5,12 +5,13 @@
 //! - `aws`: calls to the services whose own crates of the SDK are too large for them.
 //!
 //! A request is always answered: when the resource fails, when its code panics, when nobody knows its
-//! type, and before the function's time is over.
+//! type, and before the function's time is over. What isn't done by then (of Lambda's longest, 15 minutes,
+//! after 885 seconds) has failed: no second invocation goes on with it, so what takes AWS longer than that
+//! can't be waited for.
 
 mod aws;
 mod backoff;
 mod deadline;
-mod errors;
 mod http;
 mod protocol;
 mod resources;
@@ -72,7 +73,13 @@ impl Provision {
             resource = request.resource_type,
             logical_id = request.logical_resource_id,
         );
-        self.answer(request, deadline).instrument(span).await.map_err(Unanswered)
+        let answered = async {
+            // The runtime tells Lambda of an error, and nobody else.
+            self.answer(request, deadline)
+                .await
+                .inspect_err(|error| tracing::error!(%error, "CloudFormation was not answered"))
+        };
+        answered.instrument(span).await.map_err(Unanswered)
     }
 
     async fn answer(&self, request: Arc<Request>, deadline: Deadline) -> Result<(), Cause> {

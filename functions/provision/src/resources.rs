@@ -2,7 +2,8 @@
 //!
 //! A resource keeps nothing between two steps: each step looks at the world as it is, decides with a
 //! pure function what comes next, and does one thing. So a second delivery of a request, or one whose
-//! first function was ended, goes on where the first has stopped, and does nothing twice.
+//! first function was ended, goes on where the first has stopped, and does nothing twice. Nobody asks for
+//! such a delivery: a request whose time is up is answered, as failed.
 
 pub(crate) mod firewall_endpoints;
 pub(crate) mod grant_rule_group;
@@ -16,13 +17,13 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_networkfirewall::config::http::HttpResponse;
 use aws_sdk_networkfirewall::error::{ProvideErrorMetadata, SdkError};
+use egress::aws::with_causes;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::aws::ec2::Ec2;
 use crate::aws::sagemaker::SageMaker;
 use crate::aws::{CallError, Signed};
 use crate::backoff::Backoff;
-use crate::errors::with_sources;
 use crate::protocol::answer::{Done, Failed, Outcome};
 use crate::protocol::properties::quoted;
 use crate::protocol::request::{Request, RequestType};
@@ -129,7 +130,7 @@ pub(crate) async fn carry_out(request: &Request, clients: &Clients, until: Insta
     }
 }
 
-/// Looks, decides and acts, until the request is done or time is up.
+/// Looks, decides and acts, until the request is done; if it isn't when time is up, it has failed.
 pub(crate) async fn run<R: Resource>(resource: &R, until: Instant) -> Outcome {
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     let mut physical_id = None;
@@ -202,7 +203,7 @@ impl Problem {
         E: Error + ProvideErrorMetadata + 'static,
     {
         let Some(said) = error.as_service_error() else {
-            return Self::Passing(format!("{operation} did not get through: {}", with_sources(error)));
+            return Self::Passing(format!("{operation} did not get through: {}", with_causes(error)));
         };
         let code = said.code().unwrap_or("an unnamed error");
         let text =

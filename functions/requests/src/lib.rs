@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use egress::bus::{Bus, BusError, Event};
 use egress::config::Config;
-use egress::events::{self, Decision, DomainRequested, Intake};
+use egress::events::{Decision, DomainRequested, Intake};
 use egress::firewall::Firewall;
 use egress::ledger::{Deadline, Ledger, LedgerError, OutboxEntry, Transition};
 use egress::lifecycle::{self, Command, NotAllowed};
@@ -77,23 +77,29 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
                 let command = Command::Revoke { by: revoked.by, reason: revoked.reason };
                 self.command(&revoked.request_id, &command, Some(revoked.message_key), &mut work).await?
             }
+            Intake::RequestWithdrawn(withdrawn) => {
+                let command = Command::Withdraw { by: withdrawn.by };
+                self.command(&withdrawn.request_id, &command, Some(withdrawn.message_key), &mut work).await?
+            }
             Intake::Tick => return self.tick(work).await,
         };
-        let settled = if settles { self.settle(&mut work).await } else { Ok(()) };
-        self.publish(&mut work).await?;
-        settled?;
+        let settled = if settles { self.settle((self.now)(), &mut work).await } else { Ok(()) };
+        let published = self.publish(&mut work).await;
+        all([settled, published])?;
         Ok(work.outcome)
     }
 
-    /// Ends what has come to its end, and finishes what others left behind. Nothing that fails here holds
-    /// up the rest.
+    /// Closes what has come to its end, writes that down, and finishes what others left behind. Nothing that
+    /// fails here holds up the rest; the firewall comes first, which needs no transition for what the clock
+    /// has ended.
     async fn tick(&self, mut work: Work) -> Result<Outcome, RequestsError> {
-        let ended = self.work_off_deadlines(&mut work).await;
-        let settled = self.settle(&mut work).await;
-        let left = self.ledger.outbox((self.now)() - LEFT_BEHIND).await;
-        let left = left.map(|entries| work.add_unpublished(entries));
+        let now = (self.now)();
+        let settled = self.settle(now, &mut work).await;
+        let ended = self.work_off_deadlines(now, &mut work).await;
+        let left = self.ledger.outbox(now - LEFT_BEHIND).await;
+        let left = left.map(|entries| work.add_unpublished(entries)).map_err(RequestsError::from);
         let published = self.publish(&mut work).await;
-        ended.and(settled).and(left.map_err(Into::into)).and(published)?;
+        all([settled, ended, left, published])?;
         Ok(work.outcome)
     }
 
@@ -165,10 +171,10 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
     }
 
     /// Ends what has come to its end. One request that can't be ended doesn't keep the others.
-    async fn work_off_deadlines(&self, work: &mut Work) -> Result<(), RequestsError> {
+    async fn work_off_deadlines(&self, now: Timestamp, work: &mut Work) -> Result<(), RequestsError> {
         let mut failed = Ok(());
         loop {
-            let (due, mut worked_off) = (self.ledger.due((self.now)()).await?, 0);
+            let (due, mut worked_off) = (self.ledger.due(now).await?, 0);
             for deadline in &due {
                 match self.work_off(deadline, work).await {
                     Ok(done) => worked_off += u32::from(done),
@@ -203,22 +209,18 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
     }
 
     /// Brings the firewall to what the ledger says, and says `active` of what is in sync everywhere.
-    async fn settle(&self, work: &mut Work) -> Result<(), RequestsError> {
-        let reconciled =
-            reconcile(&self.firewall, &self.ledger, &self.bus, (self.now)(), self.jitter).await?;
+    async fn settle(&self, now: Timestamp, work: &mut Work) -> Result<(), RequestsError> {
+        let mut reconciled = reconcile(&self.firewall, &self.ledger, now, self.jitter).await?;
         for (domain, reason) in &reconciled.unplaced {
             tracing::error!(%domain, reason, "a granted domain can't stand in the rule group");
             work.outcome.unplaced.push(format!("{domain}: {reason}"));
         }
+        work.outcome.rule_group_changed = !reconciled.told.is_empty();
+        work.add_unpublished(std::mem::take(&mut reconciled.told));
         // What has happened is told before the wait.
-        self.publish(work).await?;
-        work.outcome.rule_group_changed = !reconciled.changed.is_empty();
-        self.activate(&reconciled, work).await?;
-        for changed in &reconciled.changed {
-            tracing::info!(added = ?changed.added, removed = ?changed.removed, "the rule group was written");
-            self.bus.publish(&[Event::new(events::source::REQUESTS, "AllowListChanged", changed)?]).await?;
-        }
-        Ok(())
+        let published = self.publish(work).await;
+        let activated = self.activate(&reconciled, work).await;
+        all([published, activated])
     }
 
     async fn activate(&self, reconciled: &Reconciled, work: &mut Work) -> Result<(), RequestsError> {
@@ -295,4 +297,17 @@ impl Work {
 fn repeated(id: &RequestId) -> bool {
     tracing::info!(request_id = %id, "the message has been acted on already");
     true
+}
+
+/// The first error; the others stand in the log.
+fn all<const N: usize>(results: [Result<(), RequestsError>; N]) -> Result<(), RequestsError> {
+    let mut first = Ok(());
+    for error in results.into_iter().filter_map(Result::err) {
+        if first.is_ok() {
+            first = Err(error);
+        } else {
+            tracing::error!(%error, "another error of the same event");
+        }
+    }
+    first
 }

@@ -3,7 +3,7 @@
 //! | pk | sk | what |
 //! |---|---|---|
 //! | `request#<id>` | `state` | the request as it is, with its version |
-//! | `request#<id>` | `history#<version>` | one entry a transition; the function's role can't change it |
+//! | `request#<id>` | `history#<version>` | one entry a transition, written on the condition that it isn't there |
 //! | `live` | `<id>` | a grant that the firewall should let pass |
 //! | `deadline` | `<time>#<id>` | when something has to be done |
 //! | `outbox` | `<time>#<event id>` | what waits to be published |
@@ -210,6 +210,12 @@ impl Ledger for DynamoLedger {
 
     async fn outbox(&self, until: Timestamp) -> Result<Vec<OutboxEntry>, LedgerError> {
         Ok(readable(self.rows(Rows::until("outbox", until)).await?))
+    }
+
+    async fn enqueue(&self, entry: &OutboxEntry) -> Result<(), LedgerError> {
+        let item = item("outbox", &at(entry.at, &entry.id), entry)?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        put.send().await.map(drop).map_err(|error| unavailable(&error))
     }
 
     async fn published(&self, entries: &[OutboxEntry]) -> Result<(), LedgerError> {

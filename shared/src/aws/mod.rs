@@ -8,6 +8,8 @@ pub use dynamodb::DynamoLedger;
 pub use eventbridge::EventBridgeBus;
 pub use network_firewall::NetworkFirewall;
 
+use std::error::Error;
+
 use aws_config::{BehaviorVersion, SdkConfig};
 
 /// The configuration of every AWS client, from the environment (Region, credentials, and
@@ -16,7 +18,63 @@ pub async fn sdk_config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await
 }
 
-/// An SDK error with all its causes, on one line: the SDK's own `Display` is only `service error`.
-fn with_causes<E: std::error::Error>(error: &E) -> String {
-    aws_sdk_dynamodb::error::DisplayErrorContext(error).to_string()
+/// An error and what caused it, down to the operating system's own words: the `Display` of an error of the
+/// SDK alone is `service error`. Of no error the `Debug`, and so not the SDK's `DisplayErrorContext`: that
+/// shows the raw response, and in it what a service answers in confidence.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let causes = std::iter::successors(error.source(), |error| (*error).source());
+    for cause in causes.map(ToString::to_string) {
+        // Many an error repeats its cause.
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use aws_sdk_dynamodb::config::http::HttpResponse;
+    use aws_sdk_dynamodb::error::{ErrorMetadata, SdkError};
+    use aws_sdk_dynamodb::operation::put_item::PutItemError;
+    use aws_sdk_dynamodb::types::error::ResourceNotFoundException;
+
+    use super::*;
+
+    fn response() -> HttpResponse {
+        HttpResponse::new(400.try_into().unwrap(), "in confidence".into())
+    }
+
+    fn said(code: &str) -> ErrorMetadata {
+        ErrorMetadata::builder().code(code).message("no such table").build()
+    }
+
+    #[test]
+    fn a_service_is_quoted_with_its_code_and_message() {
+        let meta = said("ResourceNotFoundException");
+        let known = ResourceNotFoundException::builder().message("no such table").meta(meta).build();
+        let known = SdkError::service_error(PutItemError::ResourceNotFoundException(known), response());
+        let other = SdkError::service_error(PutItemError::generic(said("ThrottlingException")), response());
+        insta::assert_snapshot!(with_causes(&known), @"service error: ResourceNotFoundException: no such table");
+        insta::assert_snapshot!(with_causes(&other), @r#"service error: unhandled error (ThrottlingException): Error { code: "ThrottlingException", message: "no such table" }"#);
+    }
+
+    #[test]
+    fn what_a_service_answered_is_not_shown() {
+        let cause = io::Error::other("expected a value");
+        let unreadable = SdkError::<PutItemError, _>::response_error(cause, response());
+        insta::assert_snapshot!(with_causes(&unreadable), @"response error: expected a value");
+    }
+
+    #[test]
+    fn a_cause_that_an_error_repeats_stands_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("no connection: {0}")]
+        struct Repeats(#[source] io::Error);
+        let error = Repeats(io::Error::other("refused"));
+        assert_eq!(with_causes(&error), "no connection: refused");
+    }
 }

@@ -14,6 +14,10 @@ use aws_sdk_networkfirewall::types::{
 use super::with_causes;
 use crate::firewall::{Content, Firewall, FirewallError, RuleGroup, Settings, UpdateToken};
 
+/// The longest text of rules, in bytes
+/// (<https://docs.aws.amazon.com/network-firewall/latest/developerguide/quotas.html>).
+const LONGEST_RULES: usize = 2_000_000;
+
 /// One stateful rule group, and the firewall that works with it.
 #[derive(Debug, Clone)]
 pub struct NetworkFirewall {
@@ -36,6 +40,12 @@ impl Firewall for NetworkFirewall {
     }
 
     async fn write(&self, group: &RuleGroup) -> Result<UpdateToken, FirewallError> {
+        if let Content::Rules(text) = &group.content
+            && text.len() > LONGEST_RULES
+        {
+            let (needed, limit) = (text.len(), LONGEST_RULES);
+            return Err(FirewallError::Full(format!("the rules take {needed} bytes, and {limit} fit")));
+        }
         let encryption = group.settings.encryption.as_ref().map(|(key_type, key_id)| {
             EncryptionConfiguration::builder()
                 .r#type(EncryptionType::from(key_type.as_str()))

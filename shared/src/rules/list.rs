@@ -9,11 +9,18 @@ use super::{Open, Plan};
 use crate::domain::DomainPattern;
 use crate::firewall::Content;
 
+/// What keeps a list from being empty, which Network Firewall is not known to take: a name that nobody can
+/// have (RFC 6761, 6.4).
+const INERT: &str = "nothing-is-granted.invalid";
+
 pub(super) fn plan(current: &BTreeSet<String>, open: &Open, own: &BTreeSet<String>) -> Plan {
     // What stands there and was not put there by us belongs to others, also where it says what a grant
     // says: it stays when the grant ends.
     let others: BTreeSet<String> = current.difference(own).cloned().collect();
-    let (wanted, unplaced) = place(open, &others);
+    let (mut wanted, unplaced) = place(open, &others);
+    if wanted.is_empty() && others.is_empty() {
+        wanted.insert(INERT.to_owned());
+    }
     let after: BTreeSet<String> = others.union(&wanted).cloned().collect();
     // An entry of ours that no active grant needs may be on its way in: claimed, and not yet written.
     let missing: Vec<String> = open

@@ -26,6 +26,7 @@ pub enum Call {
     Due,
     ClearDeadline,
     Outbox,
+    Enqueue,
     Published,
     OwnTargets,
     ClaimTargets,

@@ -26,6 +26,8 @@ struct State {
     content: Content,
     settings: Settings,
     capacity: usize,
+    /// How long the text of rules may be, in bytes.
+    longest_text: usize,
     /// How many versions there were: the token says it.
     version: u64,
     written_at: Instant,
@@ -48,6 +50,7 @@ impl MemoryFirewall {
             content,
             settings,
             capacity: 30_000,
+            longest_text: LONGEST_TEXT,
             version: 1,
             written_at: Instant::now(),
             sync_delay: Duration::ZERO,
@@ -64,6 +67,11 @@ impl MemoryFirewall {
     /// How many rules fit, from the next write on.
     pub fn set_capacity(&self, capacity: usize) {
         lock(&self.state).capacity = capacity;
+    }
+
+    /// How many bytes of rules fit, from the next write on.
+    pub fn set_longest_text(&self, bytes: usize) {
+        lock(&self.state).longest_text = bytes;
     }
 
     /// How long it takes until what is written is in sync, also for what was written last.
@@ -116,7 +124,7 @@ impl Firewall for MemoryFirewall {
             if group.token != state.token() {
                 return Err(FirewallError::StaleToken);
             }
-            check(group, state.capacity)?;
+            check(group, state.capacity, state.longest_text)?;
             state.content = group.content.clone();
             state.settings = group.settings.clone();
             state.replaced();
@@ -150,9 +158,9 @@ impl State {
 }
 
 /// What AWS checks of a group's content, with its own messages.
-fn check(group: &RuleGroup, capacity: usize) -> Result<(), FirewallError> {
+fn check(group: &RuleGroup, capacity: usize, longest_text: usize) -> Result<(), FirewallError> {
     let needed = match &group.content {
-        Content::Rules(text) => check_rules(text)?,
+        Content::Rules(text) => check_rules(text, longest_text)?,
         Content::DomainList(targets) => {
             check_targets(targets)?;
             let http = group.settings.target_types.iter().any(|target| target == "HTTP_HOST");
@@ -169,8 +177,8 @@ fn check(group: &RuleGroup, capacity: usize) -> Result<(), FirewallError> {
 }
 
 /// How many rules there are; each needs one unit of capacity and a sid of its own.
-fn check_rules(text: &str) -> Result<usize, FirewallError> {
-    if text.len() > LONGEST_TEXT {
+fn check_rules(text: &str, longest_text: usize) -> Result<usize, FirewallError> {
+    if text.len() > longest_text {
         return Err(FirewallError::Refused(
             "RulesString is too long, context: RulesSource.RulesString".to_owned(),
         ));
@@ -191,6 +199,11 @@ fn check_rules(text: &str) -> Result<usize, FirewallError> {
 
 /// AWS compares targets without their leading dot and with their case.
 fn check_targets(targets: &BTreeSet<String>) -> Result<(), FirewallError> {
+    if targets.is_empty() {
+        return Err(FirewallError::Refused(
+            "Targets cannot be empty, context: RulesSource.RulesSourceList".to_owned(),
+        ));
+    }
     let mut names = BTreeSet::new();
     for (place, target) in targets.iter().enumerate() {
         let name = target.strip_prefix('.').unwrap_or(target);

@@ -152,6 +152,14 @@ impl Ledger for MemoryLedger {
         self.call(Call::Outbox, outbox).await
     }
 
+    async fn enqueue(&self, entry: &OutboxEntry) -> Result<(), LedgerError> {
+        let enqueue = |state: &mut State| {
+            state.outbox.insert((entry.at.as_microsecond(), entry.id.clone()), entry.clone());
+            Ok(())
+        };
+        self.call(Call::Enqueue, enqueue).await
+    }
+
     async fn published(&self, entries: &[OutboxEntry]) -> Result<(), LedgerError> {
         let publish = |state: &mut State| {
             let keys: Vec<_> =

@@ -139,7 +139,9 @@ impl Stage {
                     live.iter().all(|pattern| open.iter().any(|open| open.covers(pattern))),
                     "a grant is not open"
                 );
-                let live: BTreeSet<String> = live.iter().map(ToString::to_string).collect();
+                let mut live: BTreeSet<String> = live.iter().map(ToString::to_string).collect();
+                // What keeps a list from being empty.
+                live.insert("nothing-is-granted.invalid".to_owned());
                 assert!(self.ledger.targets().is_subset(&live), "an entry of ours is nobody's grant");
                 assert!(
                     self.ledger.targets().is_subset(&self.firewall.patterns()),
@@ -202,7 +204,7 @@ pub(crate) fn strings(texts: &[&str]) -> BTreeSet<String> {
 }
 
 pub(crate) fn tick() -> Value {
-    json!({"source": "egress.clock", "detail-type": "Tick"})
+    json!({"source": "aws.events", "detail-type": "Scheduled Event"})
 }
 
 pub(crate) fn intake(detail_type: &str, detail: &Value) -> Value {

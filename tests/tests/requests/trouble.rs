@@ -1,5 +1,7 @@
 //! What a person or AWS does to the rule group and the ledger: hand edits, a full group, a broken item.
 
+use std::time::Duration;
+
 use egress::firewall::Content;
 use egress::request::{Ending, StateName};
 use tests::memory::{Call, Fault, Faults, clock};
@@ -27,14 +29,45 @@ async fn a_hand_edit_is_told_and_put_right() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hand_edit_is_not_put_right_before_it_could_be_told() {
+async fn a_hand_edit_is_put_right_while_nobody_can_be_told_and_told_later() {
     let stage = Stage::new();
     stage.firewall.edit(add_by_hand);
     stage.fails(tick(), &Faults::script([(Call::Publish, Fault::FailBefore)])).await;
+    assert!(stage.lets_pass().is_empty());
+    assert!(stage.told().is_empty());
+    tokio::time::advance(Duration::from_mins(2)).await;
+    stage.tick().await;
+    assert_eq!(stage.told().len(), 2);
+    stage.is_settled();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hand_edit_is_not_put_right_before_its_report_is_kept() {
+    let stage = Stage::new();
+    stage.firewall.edit(add_by_hand);
+    stage.fails(tick(), &Faults::script([(Call::Enqueue, Fault::FailBefore)])).await;
     assert_eq!(stage.lets_pass(), ["all.example.org"]);
     stage.tick().await;
     assert!(stage.lets_pass().is_empty());
     assert_eq!(stage.told().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_that_aws_refuses_keep_nothing_from_being_closed() {
+    let stage = Stage::new();
+    stage.happens(ask_preset("a", "pypi")).await;
+    let Content::Rules(text) = stage.firewall.content() else { panic!("not rules") };
+    stage.firewall.set_longest_text(text.len());
+
+    // What is new is refused, and waits.
+    stage.happens(ask("b", &["one.example.com", "two.example.com", "three.example.com"])).await;
+    let outcome = stage.happens(approve("b")).await;
+    assert_eq!(stage.state("b"), StateName::Approved);
+    assert!(outcome.unplaced.concat().contains("RulesString is too long"), "{:?}", outcome.unplaced);
+
+    // What ends is closed all the same.
+    stage.happens(revoke("a", "alice")).await;
+    assert!(stage.lets_pass().is_empty(), "{:?}", stage.lets_pass());
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,12 +21,10 @@ fn summary(lines: &str) -> String {
         match Record::read(line).unwrap() {
             Record::Other => writeln!(text, "not about a rule").unwrap(),
             Record::Alert(alert) => {
-                let Alert { fate, protocol, source, signature, grants, resource_arn, category, at, .. } =
-                    &*alert;
+                let Alert { fate, protocol, source, signature, grants, at, .. } = &*alert;
                 let destination = alert.destination();
                 write!(text, "{} {fate:?} {protocol} {source} → {destination}", at.unwrap()).unwrap();
-                writeln!(text, " {signature:?} grants={grants:?} arn={resource_arn:?} category={category:?}")
-                    .unwrap();
+                writeln!(text, " {signature:?} grants={grants:?}").unwrap();
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use egress::bus::{Bus, BusError, Event};
 use hmac::{Hmac, KeyInit, Mac};
 use intake::Intake;
-use intake::secrets::{SecretError, SecretSource, Secrets};
+use intake::secrets::{Previous, SecretError, SecretSource, Secrets};
 use jiff::Timestamp;
 use lambda_http::http::Response;
 use lambda_http::{Body, Request};
@@ -20,6 +20,8 @@ struct Edges {
     published: Mutex<Vec<Event>>,
     bus_fails: Mutex<bool>,
     secret: Mutex<Option<&'static str>>,
+    /// The secret before, and when it was replaced.
+    previous: Option<(&'static str, i64)>,
 }
 
 impl Bus for &Edges {
@@ -35,7 +37,11 @@ impl Bus for &Edges {
 impl SecretSource for &Edges {
     async fn fetch(&self) -> Result<Secrets, SecretError> {
         let secret = self.secret.lock().unwrap().ok_or_else(|| SecretError("throttled".to_owned()))?;
-        Ok(Secrets { current: secret.into(), previous: None })
+        let previous = self.previous.map(|(secret, second)| Previous {
+            secret: secret.into(),
+            replaced_at: Timestamp::from_second(second).unwrap(),
+        });
+        Ok(Secrets { current: secret.into(), previous })
     }
 }
 
@@ -116,6 +122,15 @@ async fn a_rotated_secret_is_found_without_waiting_for_the_cache() {
     *edges.secret.lock().unwrap() = Some("a newer one");
     assert_eq!(send_to(&intake, signed("a newer one", &asks()), NOW + 5).await.0, 401);
     assert_eq!(send_to(&intake, signed("a newer one", &asks()), NOW + 10).await.0, 202);
+}
+
+#[tokio::test]
+async fn the_secret_before_a_rotation_signs_for_one_more_day() {
+    for (rotated, status) in [(NOW - 86_399, 202), (NOW - 86_400, 401)] {
+        let edges = Edges { previous: Some(("the one before", rotated)), ..edges() };
+        assert_eq!(send(&edges, signed("the one before", &asks())).await.0, status);
+        assert_eq!(send(&edges, signed("a secret", &asks())).await.0, 202);
+    }
 }
 
 #[tokio::test]

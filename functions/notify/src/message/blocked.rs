@@ -12,7 +12,7 @@ pub(super) fn message(blocked: &TrafficBlocked) -> Message {
     let source = plain::name(&blocked.source);
     let connections = match blocked.count {
         1 => "a connection".to_owned(),
-        count => format!("{count} connections"),
+        count => format!("at least {count} connections"),
     };
     let registered = blocked.registrable_domain.as_deref().filter(|domain| *domain != blocked.destination);
     let port = blocked.port.map_or_else(String::new, |port| format!(", port {port}"));
@@ -24,7 +24,7 @@ pub(super) fn message(blocked: &TrafficBlocked) -> Message {
         .fact("Source", source.clone())
         .fact("Since", second(blocked.first_seen))
         .fact("Last", second(blocked.last_seen))
-        .fact("Connections", blocked.count.to_string())
+        .fact("Connections", format!("{} at first; those that follow are counted, not told", blocked.count))
         .fact_if("Rule", signature)
         .fact(
             "Firewall",
@@ -39,7 +39,10 @@ pub(super) fn message(blocked: &TrafficBlocked) -> Message {
         None => letter.next(why_not(blocked)),
     };
     Message {
-        subject: plain::subject(&format!("Blocked: {destination} from {source} ({} x)", blocked.count)),
+        subject: plain::subject(&format!(
+            "Blocked: {destination} from {source} (at least {} x)",
+            blocked.count
+        )),
         body: letter.text(),
         event_id: plain::name(&blocked.event_id),
         detail_type: "TrafficBlocked",

@@ -37,8 +37,6 @@ pub(crate) struct Rule {
 pub(crate) struct Interface {
     pub(crate) id: String,
     pub(crate) description: String,
-    /// The ids of its security groups.
-    pub(crate) groups: Vec<String>,
 }
 
 impl Ec2 {
@@ -137,7 +135,6 @@ impl Interface {
         Some(Self {
             id: text(item, "networkInterfaceId")?,
             description: text(item, "description").unwrap_or_default(),
-            groups: items(item, "groupSet").filter_map(|group| text(group, "groupId")).collect(),
         })
     }
 }

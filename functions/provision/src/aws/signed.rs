@@ -7,13 +7,13 @@ use aws_config::SdkConfig;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
+use egress::aws::with_causes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use tokio::time::timeout;
 
 use super::dns_suffix;
-use crate::errors::with_sources;
 use crate::http::Http;
 
 /// How long one call may take.
@@ -65,7 +65,7 @@ impl CallError {
     }
 
     fn not_through(error: &dyn std::error::Error) -> Self {
-        Self::NotThrough(with_sources(error))
+        Self::NotThrough(with_causes(error))
     }
 }
 

@@ -1,20 +1,24 @@
 //! The way of an answer to CloudFormation: one PUT of exactly what the presigned URL signs (an empty
-//! content type, no chunks), again while the other side fails, never again once it has refused.
+//! content type, no chunks), again while the other side fails or is too busy, never again once it has
+//! refused.
 
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::Bytes;
+use egress::aws::with_causes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::backoff::Backoff;
-use crate::errors::with_sources;
 use crate::http::Http;
 
 /// How long one try may take.
 const ONE_TRY: Duration = Duration::from_secs(10);
+
+/// How much of S3's words for an error is read, in bytes; they are a tenth of it.
+const LONGEST_ERROR: usize = 8_192;
 
 /// Sends answers.
 #[derive(Debug, Default)]
@@ -45,11 +49,14 @@ impl Sender {
             let limit = until.min(Instant::now() + ONE_TRY);
             let cause = match timeout_at(limit, client.request(put(to, &body))).await {
                 Ok(Ok(response)) if response.status().is_success() => return Ok(()),
-                Ok(Ok(response)) if !response.status().is_server_error() => {
-                    return Err(SendError::Refused(response.status()));
+                Ok(Ok(response)) => {
+                    let status = response.status();
+                    if !may_pass(response, limit).await {
+                        return Err(SendError::Refused(status));
+                    }
+                    format!("it was met with {status}")
                 }
-                Ok(Ok(response)) => format!("it was met with {}", response.status()),
-                Ok(Err(error)) => with_sources(&error),
+                Ok(Err(error)) => with_causes(&error),
                 Err(_) => "nothing came back in time".to_owned(),
             };
             let pause = backoff.next_pause();
@@ -59,6 +66,20 @@ impl Sender {
             tracing::warn!(tries, cause, "the answer is sent again");
             sleep(pause).await;
         }
+    }
+}
+
+/// Whether the next try may be met otherwise. S3's 400 is several errors; one of them says that the body
+/// took too long to come.
+async fn may_pass(response: Response<Incoming>, until: Instant) -> bool {
+    match response.status() {
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => true,
+        StatusCode::BAD_REQUEST => {
+            let body = timeout_at(until, Limited::new(response.into_body(), LONGEST_ERROR).collect()).await;
+            let Ok(Ok(body)) = body else { return true };
+            String::from_utf8_lossy(&body.to_bytes()).contains("<Code>RequestTimeout</Code>")
+        }
+        status => status.is_server_error(),
     }
 }
 

@@ -7,9 +7,15 @@
 //!
 //! A capacity can't be changed, so the group's name has it at its end, and another capacity is another
 //! group: an Update makes that with the rules of the old one and answers its ARN, the stack puts it into
-//! the policy and into the environment of `requests`, and CloudFormation deletes the old one at last.
-//! What is granted in between is written to the old group until `requests` has its new environment, and
-//! to the new one at the latest by the minute tick after that: nothing is lost.
+//! the policy and into the environment of `requests`, and CloudFormation deletes the old one at last. The
+//! other group may be there already: an Update is being rolled back to it, or an earlier clean-up couldn't
+//! delete it. Then it gets the old one's rules, unless it was changed after the old one: `requests` writes
+//! to one of the two, and that is the one that is right.
+//!
+//! While the stack updates, `requests` writes to the old group until it has its new environment. If the
+//! policy has the new group before that, what is granted in between doesn't pass yet and, worse, what ends
+//! in between passes still: the firewall goes by the new group, whose rules are those of the moment of the
+//! Update. The first minute tick with the new environment writes the new group as it should be.
 
 mod plan;
 
@@ -17,8 +23,7 @@ use aws_sdk_networkfirewall::Client;
 use aws_sdk_networkfirewall::error::ProvideErrorMetadata;
 use aws_sdk_networkfirewall::operation::describe_rule_group::DescribeRuleGroupOutput;
 use aws_sdk_networkfirewall::types::{
-    ResourceStatus, RuleGroup, RuleGroupResponse, RuleGroupType, RuleOrder, RulesSource, StatefulRuleOptions,
-    Tag,
+    ResourceStatus, RuleGroup, RuleGroupType, RuleOrder, RulesSource, StatefulRuleOptions, Tag,
 };
 
 use super::{Next, Problem, Resource};
@@ -60,8 +65,7 @@ impl GrantRuleGroup {
     }
 
     async fn group(&self, by: By<'_>) -> Result<Option<Group>, Problem> {
-        let output = self.describe(by).await?;
-        Ok(output.as_ref().and_then(DescribeRuleGroupOutput::rule_group_response).map(Group::read))
+        Ok(self.describe(by).await?.and_then(Group::read))
     }
 
     async fn create(&self, name: &str, capacity: i32, content: Content) -> Result<(), Problem> {
@@ -89,6 +93,11 @@ impl GrantRuleGroup {
 
     async fn set_description(&self, arn: &str) -> Result<(), Problem> {
         let (rules, token) = self.rules_of(arn).await?;
+        self.write(arn, rules, token).await
+    }
+
+    /// Writes a group whole: AWS takes rules and description together.
+    async fn write(&self, arn: &str, rules: RuleGroup, token: String) -> Result<(), Problem> {
         let call = self.client.update_rule_group().rule_group_arn(arn).rule_group(rules).update_token(token);
         let answer = call.set_description(self.wanted.description().map(ToOwned::to_owned)).send().await;
         answer.map(drop).map_err(|error| match Problem::of("UpdateRuleGroup", &error) {
@@ -144,6 +153,10 @@ impl Resource for GrantRuleGroup {
     async fn act(&self, act: Act) -> Result<(), Problem> {
         match act {
             Act::Create { name, capacity, content } => self.create(&name, capacity, content).await,
+            Act::TakeOver { arn, from, token } => {
+                let (rules, _) = self.rules_of(&from).await?;
+                self.write(&arn, rules, token).await
+            }
             Act::Describe { arn } => self.set_description(&arn).await,
             Act::Tag { arn, tags } => {
                 let tags = tags.iter().filter_map(|(key, value)| tag(key, value)).collect();
@@ -165,9 +178,10 @@ impl Resource for GrantRuleGroup {
 }
 
 impl Group {
-    fn read(response: &RuleGroupResponse) -> Self {
+    fn read(output: DescribeRuleGroupOutput) -> Option<Self> {
+        let response = output.rule_group_response?;
         let tags = response.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
-        Self {
+        Some(Self {
             arn: response.rule_group_arn().to_owned(),
             state: match response.rule_group_status() {
                 Some(ResourceStatus::Deleting) => State::Going,
@@ -177,7 +191,10 @@ impl Group {
             consumed: response.consumed_capacity().unwrap_or_default(),
             description: response.description().map(ToOwned::to_owned),
             tags: tags.collect(),
-        }
+            rules: output.rule_group,
+            token: output.update_token,
+            changed_at: response.last_modified_time,
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lambda_runtime::tracing::subscriber::{self, util::SubscriberInitExt};
 use serde_json::{Value, json};
+use tracing::subscriber::DefaultGuard;
 
 use crate::http::Reply;
 use crate::stack::{STACK, Stack};
@@ -53,14 +54,32 @@ async fn an_answer_is_sent_again_while_the_bucket_fails() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_refused_is_not_sent_again() {
+async fn an_answer_is_sent_again_when_the_bucket_was_too_busy_or_waited_too_long() {
     let stack = Stack::new().await;
-    stack.bucket.lock().unwrap().mishaps = [Reply::Status(403, "<Error/>".to_owned())].into();
+    let late =
+        "<Error><Code>RequestTimeout</Code><Message>Your socket connection … was not read</Message></Error>";
+    let mishaps = [(408, ""), (429, ""), (400, late)];
+    stack.bucket.lock().unwrap().mishaps =
+        mishaps.map(|(status, body)| Reply::Status(status, body.to_owned())).into();
 
-    let error = stack.invoke(stack.event("Delete", GROUP, properties()), MINUTE).await.unwrap_err();
+    let answer = stack.send(stack.event("Delete", GROUP, properties())).await;
 
-    assert!(error.to_string().contains("403"), "{error}");
-    assert_eq!(stack.bucket.lock().unwrap().puts.len(), 1);
+    assert_eq!(answer["Status"], "SUCCESS");
+    assert_eq!(stack.bucket.lock().unwrap().puts.len(), 4);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_refused_is_not_sent_again() {
+    for (status, code) in [(403, "RequestTimeTooSkewed"), (400, "ExpiredToken"), (404, "NoSuchBucket")] {
+        let stack = Stack::new().await;
+        let body = format!("<Error><Code>{code}</Code></Error>");
+        stack.bucket.lock().unwrap().mishaps = [Reply::Status(status, body)].into();
+
+        let error = stack.invoke(stack.event("Delete", GROUP, properties()), MINUTE).await.unwrap_err();
+
+        assert!(error.to_string().contains(&status.to_string()), "{error}");
+        assert_eq!(stack.bucket.lock().unwrap().puts.len(), 1);
+    }
 }
 
 #[tokio::test]
@@ -154,20 +173,49 @@ impl io::Write for Log {
     }
 }
 
+impl Log {
+    /// Writes what this thread logs from now on into it, with all that the function ever shows.
+    fn start(&self) -> DefaultGuard {
+        let writer = self.clone();
+        let filter = subscriber::EnvFilter::new(provision::log_filter("TRACE"));
+        subscriber::fmt()
+            .json()
+            .with_env_filter(filter)
+            .with_writer(move || writer.clone())
+            .finish()
+            .set_default()
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
 #[tokio::test]
 async fn the_address_is_in_no_log() {
     let log = Log::default();
-    let writer = log.clone();
-    let filter = subscriber::EnvFilter::new(provision::log_filter("TRACE"));
-    let subscriber =
-        subscriber::fmt().json().with_env_filter(filter).with_writer(move || writer.clone()).finish();
-    let _logging = subscriber.set_default();
+    let _logging = log.start();
 
     let stack = Stack::new().await;
     stack.bucket.lock().unwrap().mishaps = [Reply::Broken, Reply::Status(503, String::new())].into();
     stack.send(stack.event("Create", GROUP, properties())).await;
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     assert!(log.contains("the answer is sent again") && log.contains("request-1"), "{log}");
+    assert!(!log.contains("X-Amz-Signature") && !log.contains("c2VjcmV0"), "{log}");
+}
+
+#[tokio::test]
+async fn an_answer_that_did_not_arrive_is_in_the_log() {
+    let log = Log::default();
+    let _logging = log.start();
+
+    let stack = Stack::new().await;
+    stack.bucket.lock().unwrap().mishaps = [Reply::Status(403, String::new())].into();
+    stack.invoke(stack.event("Delete", GROUP, properties()), MINUTE).await.unwrap_err();
+
+    let log = log.text();
+    let line = log.lines().find(|line| line.contains("the answer was refused with 403")).unwrap_or(&log);
+    assert!(line.contains("ERROR") && line.contains("request-1"), "{line}");
     assert!(!log.contains("X-Amz-Signature") && !log.contains("c2VjcmV0"), "{log}");
 }

@@ -125,6 +125,43 @@ async fn an_update_that_is_rolled_back_finds_the_old_group_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_group_that_was_left_over_gets_the_rules_of_the_one_whose_place_it_takes() {
+    let stack = Stack::new().await;
+    create(&stack, 100).await;
+    grant(&stack, SMALL);
+    let (small, large) = (NetworkFirewall::arn(SMALL), NetworkFirewall::arn(LARGE));
+    // The clean-up after the resize has failed, and then the grants have ended.
+    update(&stack, &small, properties(100), properties(200)).await;
+    stack.aws.change(LARGE, |group| {
+        group.content["RulesSource"]["RulesString"] = json!(egress::rules::no_grants());
+    });
+
+    let mut back = properties(100);
+    back["Description"] = json!("Ours");
+    let answer = update(&stack, &large, properties(200), back).await;
+
+    assert_eq!((&answer["Status"], &answer["PhysicalResourceId"]), (&json!("SUCCESS"), &json!(small)));
+    let group = stack.aws.group(SMALL).unwrap();
+    assert_eq!(group.rules(), egress::rules::no_grants());
+    assert_eq!(group.description.as_deref(), Some("Ours"));
+    assert_eq!(stack.aws.calls("UpdateRuleGroup"), 1);
+}
+
+#[tokio::test]
+async fn a_group_that_was_left_over_and_is_too_small_is_not_taken() {
+    let stack = Stack::new().await;
+    create(&stack, 1).await;
+    let (tiny, large) = (NetworkFirewall::arn("egress-grants-demo-c1"), NetworkFirewall::arn(LARGE));
+    update(&stack, &tiny, properties(1), properties(200)).await;
+    grant(&stack, LARGE);
+
+    let answer = update(&stack, &large, properties(200), properties(1)).await;
+
+    assert_eq!(answer["Status"], "FAILED");
+    assert!(answer["Reason"].as_str().unwrap().contains("what is granted now takes 2"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_capacity_that_is_too_small_for_what_is_granted_changes_nothing() {
     let stack = Stack::new().await;
     create(&stack, 100).await;

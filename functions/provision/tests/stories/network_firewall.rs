@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) refusals: VecDeque<(&'static str, u16, &'static str, &'static str)>,
     /// Every operation that was called.
     pub(crate) calls: Vec<String>,
+    /// The time, which goes on by a second with every change of a group.
+    clock: u64,
 }
 
 #[derive(Clone, Default)]
@@ -35,6 +37,8 @@ pub(crate) struct Group {
     pub(crate) description: Option<String>,
     pub(crate) content: Value,
     pub(crate) tags: BTreeMap<String, String>,
+    /// When its content was last changed.
+    pub(crate) changed_at: u64,
     /// How many more tries of a deletion are refused.
     pub(crate) in_use: u32,
 }
@@ -56,7 +60,11 @@ impl NetworkFirewall {
     }
 
     pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut Group)) {
-        change(self.state.lock().unwrap().groups.get_mut(&Self::arn(name)).unwrap());
+        let mut state = self.state.lock().unwrap();
+        let now = state.tick();
+        let group = state.groups.get_mut(&Self::arn(name)).unwrap();
+        group.changed_at = now;
+        change(group);
     }
 
     pub(crate) fn refuse(
@@ -76,6 +84,11 @@ impl NetworkFirewall {
 }
 
 impl State {
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
     fn answer(&mut self, received: &Received) -> Reply {
         let target = received.header("x-amz-target").unwrap();
         let operation = target.strip_prefix("NetworkFirewall_20201112.").unwrap();
@@ -93,6 +106,7 @@ impl State {
             let (_, status, code, message) = self.refusals.pop_front().unwrap();
             return Err((status, code, message.to_owned()));
         }
+        let now = self.tick();
         match operation {
             "DescribeFirewall" if self.firewalls.len() > 1 => Ok(self.firewalls.pop_front().unwrap()),
             "DescribeFirewall" => Ok(self.firewalls[0].clone()),
@@ -101,6 +115,7 @@ impl State {
             "UpdateRuleGroup" => self.existing(input).map(|(arn, group)| {
                 group.content = input["RuleGroup"].clone();
                 group.description = input["Description"].as_str().map(ToOwned::to_owned);
+                group.changed_at = now;
                 group.describe(arn)
             }),
             "TagResource" => self.existing(input).map(|(_, group)| {
@@ -130,6 +145,7 @@ impl State {
             description: input["Description"].as_str().map(ToOwned::to_owned),
             content: input["RuleGroup"].clone(),
             tags: read_tags(&input["Tags"]),
+            changed_at: self.tick(),
             in_use: 0,
         };
         let answer = group.describe(&arn);
@@ -177,6 +193,7 @@ impl Group {
                 "RuleGroupArn": arn, "RuleGroupName": self.name, "RuleGroupId": "1", "Type": "STATEFUL",
                 "Capacity": self.capacity, "ConsumedCapacity": self.rules().matches("sid:").count(),
                 "RuleGroupStatus": "ACTIVE", "Description": self.description, "Tags": tags,
+                "LastModifiedTime": self.changed_at,
             },
         })
     }

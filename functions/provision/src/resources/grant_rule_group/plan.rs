@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_networkfirewall::primitives::DateTime;
+use aws_sdk_networkfirewall::types::RuleGroup;
+
 use super::super::Next;
 use crate::protocol::answer::Done;
 use crate::protocol::properties::{PropertyError, quoted, wrong};
@@ -76,6 +79,9 @@ pub(crate) struct Group {
     pub(crate) consumed: i32,
     pub(crate) description: Option<String>,
     pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) rules: Option<RuleGroup>,
+    pub(crate) token: String,
+    pub(crate) changed_at: Option<DateTime>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,11 +94,31 @@ pub(crate) enum State {
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Act {
-    Create { name: String, capacity: i32, content: Content },
-    Describe { arn: String },
-    Tag { arn: String, tags: BTreeMap<String, String> },
-    Untag { arn: String, keys: Vec<String> },
-    Delete { arn: String },
+    Create {
+        name: String,
+        capacity: i32,
+        content: Content,
+    },
+    /// With the token that the group had when it was looked at: what is written to it since then stays.
+    TakeOver {
+        arn: String,
+        from: String,
+        token: String,
+    },
+    Describe {
+        arn: String,
+    },
+    Tag {
+        arn: String,
+        tags: BTreeMap<String, String>,
+    },
+    Untag {
+        arn: String,
+        keys: Vec<String>,
+    },
+    Delete {
+        arn: String,
+    },
 }
 
 /// What a new group starts with.
@@ -197,6 +223,11 @@ impl Present {
             self.tags.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone())).collect();
         let keys: Vec<_> =
             self.dropped_tags.iter().filter(|key| target.tags.contains_key(*key)).cloned().collect();
+        // First of all: whatever else is done to the group is a change of it, too.
+        let behind = |current: &&Group| target.state == State::There && target.is_behind(current);
+        if let Some(current) = current.filter(behind) {
+            return self.take_over(target, current);
+        }
         match target.state {
             State::Going => {
                 Next::Wait(format!("{arn}, the one before this of the same name, is being deleted"))
@@ -212,21 +243,33 @@ impl Present {
     }
 
     /// A new group, with the rules of the one that it replaces if they fit into it.
-    ///
-    /// A group of the new name that exists already is never written to: it is one that an Update is
-    /// being rolled back to, and has been kept up to date by `requests` for all of that time.
     fn create(&self, current: Option<&Group>) -> Next<Act> {
         let content = match current {
-            Some(Group { arn, consumed, .. }) if *consumed > self.capacity => {
-                return Next::Failed(format!(
-                    "the property Capacity is {}, and what is granted now takes {consumed} of {arn}: give it more, or end grants first",
-                    self.capacity
-                ));
-            }
+            Some(current) if !self.holds(current) => return Next::Failed(self.too_small_for(current)),
             Some(Group { arn, state: State::There, .. }) => Content::Of(arn.clone()),
             _ => Content::NothingGranted,
         };
         Next::Act(Act::Create { name: self.name.clone(), capacity: self.capacity, content })
+    }
+
+    /// The rules of the group that it replaces for one that was there before, if they fit into it.
+    fn take_over(&self, target: &Group, current: &Group) -> Next<Act> {
+        if !self.holds(current) {
+            return Next::Failed(self.too_small_for(current));
+        }
+        let (arn, token) = (target.arn.clone(), target.token.clone());
+        Next::Act(Act::TakeOver { arn, from: current.arn.clone(), token })
+    }
+
+    fn holds(&self, current: &Group) -> bool {
+        current.consumed <= self.capacity
+    }
+
+    fn too_small_for(&self, Group { arn, consumed, .. }: &Group) -> String {
+        format!(
+            "the property Capacity is {}, and what is granted now takes {consumed} of {arn}: give it more, or end grants first",
+            self.capacity
+        )
     }
 
     /// Whether the group is the one that CloudFormation knows, or says itself that it is of this resource.
@@ -242,6 +285,15 @@ impl Present {
         ];
         let data = data.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Done { physical_id: Some(arn), data, ..Done::default() }
+    }
+}
+
+impl Group {
+    /// Whether the group has other rules than the one whose place it takes, and isn't the one of the two
+    /// that was changed last.
+    fn is_behind(&self, current: &Self) -> bool {
+        let newer = self.changed_at.zip(current.changed_at).is_some_and(|(own, other)| own > other);
+        self.rules != current.rules && !newer
     }
 }
 
@@ -262,6 +314,7 @@ impl Owner {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_networkfirewall::types::RulesSource;
     use serde_json::json;
 
     use super::*;
@@ -283,6 +336,9 @@ mod tests {
             consumed: 50,
             description: Some(DESCRIPTION.into()),
             tags: tags.into(),
+            rules: None,
+            token: "token".into(),
+            changed_at: None,
         }
     }
 
@@ -320,6 +376,28 @@ mod tests {
         let create = Next::Act(Act::Create { name: "grants-c50".into(), capacity: 50, content });
         assert_eq!(wanted("Update", Some("arn:old"), "50").next(&current), create);
         assert!(matches!(wanted("Update", Some("arn:old"), "49").next(&current), Next::Failed(_)));
+    }
+
+    fn changed(arn: &str, rules: &str, second: Option<i64>) -> Group {
+        let source = RulesSource::builder().rules_string(rules).build();
+        let rules = Some(RuleGroup::builder().rules_source(source).build());
+        Group { rules, changed_at: second.map(DateTime::from_secs), ..group(arn, State::There) }
+    }
+
+    #[test]
+    fn a_group_that_was_there_takes_the_rules_over_unless_it_was_changed_later() {
+        let next = |rules: &str, second, current| {
+            let world =
+                world(Some(changed("arn:a", rules, second)), Some(changed("arn:old", "now", current)));
+            wanted("Update", Some("arn:old"), "100").next(&world)
+        };
+        let take_over =
+            Next::Act(Act::TakeOver { arn: "arn:a".into(), from: "arn:old".into(), token: "token".into() });
+        for (second, current) in [(Some(1), Some(2)), (Some(2), Some(2)), (None, Some(2)), (Some(1), None)] {
+            assert_eq!(next("before", second, current), take_over, "{second:?} {current:?}");
+        }
+        assert!(matches!(next("before", Some(3), Some(2)), Next::Done(_)));
+        assert!(matches!(next("now", Some(1), Some(2)), Next::Done(_)));
     }
 
     #[test]
