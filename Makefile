@@ -1,7 +1,8 @@
 # Studio Egress.  `make help` lists the targets.
 #
 # Nothing below has to be set but CFN_ARTEFACT_S3_BUCKET, and that for `deploy` and `package` only. What
-# is left unset keeps the template's default on a first deployment, and its last value on the next ones.
+# is left unset keeps the template's default on a first deployment, and its last value on the next ones;
+# what is set to nothing (DENIED_DOMAINS=) is emptied.
 
 # The bucket for templates and code, in the Region of the stack.
 CFN_ARTEFACT_S3_BUCKET ?=
@@ -22,6 +23,7 @@ PARAMETERS := \
 	BlockAction:BLOCK_ACTION \
 	GrantCapacity:GRANT_CAPACITY \
 	HomeDirectories:HOME_DIRECTORIES \
+	IntakeConcurrency:INTAKE_CONCURRENCY \
 	AlertLogRetentionDays:ALERT_LOG_RETENTION_DAYS \
 	FunctionLogRetentionDays:FUNCTION_LOG_RETENTION_DAYS
 
@@ -48,7 +50,8 @@ PACKAGED ?= target/package/packaged.yaml
 # Expanded where it is used: the environment is made by the first target that needs it.
 VENV = $$(tests/setup/venv.sh)
 STACK = "$$venv/bin/python" infra/stack.py
-parameter = $(if $($(lastword $(subst :, ,$(1)))),--parameter '$(firstword $(subst :, ,$(1)))=$($(lastword $(subst :, ,$(1))))')
+variable = $(lastword $(subst :, ,$(1)))
+parameter = $(if $(filter undefined,$(origin $(variable))),,--parameter '$(firstword $(subst :, ,$(1)))=$($(variable))')
 
 .DEFAULT_GOAL := package
 .PHONY: help package deploy delete outputs check build lint test demo cargo cargo-lambda
@@ -98,7 +101,7 @@ build: $(BUILDER) ## builds the functions, PROFILE=release (for AWS) or dev (for
 
 cargo-lambda: cargo
 	@command -v cargo-lambda >/dev/null || { \
-		echo "make: cargo-lambda is needed to build for AWS. Run: pip install cargo-lambda" >&2; exit 1; }
+		echo "make: cargo-lambda is needed to build for AWS. Run: pipx install cargo-lambda (or pip in a virtual environment)" >&2; exit 1; }
 
 cargo:
 	@command -v cargo >/dev/null || { \
@@ -108,7 +111,7 @@ cargo:
 # --- tests
 
 test: cargo ## sets up, builds, and runs the lints and all tests
-	@tests/setup/suricata.sh
+	@tests/setup/packages.sh
 	@tests/setup/venv.sh >/dev/null
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory build PROFILE=dev
@@ -123,7 +126,7 @@ lint: cargo ## formatting, clippy, templates, licences and sources of the depend
 		else echo "lint: cargo-deny is not installed, so deny.toml is not checked here (cargo install cargo-deny)"; fi
 
 demo: cargo ## replays the article's experiment on this machine
-	@tests/setup/suricata.sh
+	@tests/setup/packages.sh
 	@tests/setup/venv.sh >/dev/null
 	@$(MAKE) --no-print-directory build PROFILE=dev
 	@cargo build --locked --package tests --bins

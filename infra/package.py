@@ -67,8 +67,7 @@ def pack(name, binary, config, out):
 def input_digest(binary, config):
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for path in filter(None, (binary, config)):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 

@@ -185,10 +185,19 @@ def delete(name):
     if not stack:
         print(f"there is no stack {name}: nothing to delete")
         return
+    say_what_stays(stack)
     events = Events(cloudformation).of(stack["StackId"])
     events.skip_past()
     cloudformation.delete_stack(StackName=stack["StackId"])
     follow(cloudformation, events, ("DELETE_COMPLETE",))
+
+
+def say_what_stays(stack):
+    """Names the file system that is left, while the stack can still tell its id."""
+    parameters = {entry["ParameterKey"]: entry.get("ParameterValue") for entry in stack.get("Parameters", [])}
+    file_system = values(stack).get("HomeFileSystemId")
+    if parameters.get("HomeDirectories") == "Retain" and file_system:
+        print(f"HomeFileSystemId  {file_system}: the users' home directories are not deleted with the stack")
 
 
 def follow(cloudformation, events, good):
@@ -224,16 +233,20 @@ def outputs(cloudformation, name):
     stack = describe(cloudformation, name)
     if not stack:
         raise Problem(f"there is no stack {name} in this account and Region")
+    return values(stack)
+
+
+def values(stack):
     return {entry["OutputKey"]: entry["OutputValue"] for entry in stack.get("Outputs", [])}
 
 
-def report(values, file):
-    width = max(map(len, values), default=0)
-    for name, value in values.items():
+def report(found, file):
+    width = max(map(len, found), default=0)
+    for name, value in found.items():
         print(f"{name:{width}}  {value}")
     if file:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(values, indent=2) + "\n")
+        file.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

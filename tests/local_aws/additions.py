@@ -1,6 +1,9 @@
 """All that is added to MiniStack, in one list."""
 
-from . import cloudformation, custom_resources, ec2, efs, function_logs, iam, network_firewall, sagemaker, schedules
+from . import (
+    bus_policies, cloudformation, custom_resources, ec2, efs, function_logs, iam, network_firewall,
+    sagemaker, schedules,
+)
 from .going import let_go
 
 
@@ -12,6 +15,7 @@ def register(minute: float) -> None:
     efs.register()
     cloudformation.register()
     iam.register()
+    bus_policies.register()
     custom_resources.register()
     function_logs.register()
     schedules.register(minute)

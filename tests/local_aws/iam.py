@@ -10,18 +10,23 @@ import json
 import re
 from typing import Any, Iterator
 
-from ministack.core import iam_actions
+from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import dynamodb, ec2, efs, tagging
 
 _dynamodb_context = iam_actions.dynamodb_service_context
 _tag_context = iam_actions.request_tag_context
 _resource_arn = iam_actions.extract_resource_arn
+_enforce = iam_evaluator.enforce
+
+# How the partition keys that a transaction names for one action are handed to the evaluation of that action.
+_OF_ACTION = "local_aws:LeadingKeysOf/"
 
 
 def register() -> None:
     """Add the keys to the contexts that MiniStack evaluates, and the resources to what it looks up."""
     iam_actions.dynamodb_service_context = _with_leading_keys
+    iam_evaluator.enforce = _with_keys_of_the_action
     iam_actions.request_tag_context = _with_event_and_network_keys
     iam_actions.extract_resource_arn = _with_file_systems
     tagging._RESOURCE_TAG_COLLECTORS |= {"ec2": _tags_of_security_groups, "elasticfilesystem": tagging._collect_efs}
@@ -60,10 +65,27 @@ def _tags_of_security_groups() -> Iterator[tuple[str, list[dict[str, str]]]]:
 def _with_leading_keys(body: bytes) -> dict[str, Any]:
     context = _dynamodb_context(body)
     request = _json(body)
-    keys = [next(iter(value.values())) for value in _leading_keys(request)]
+    keys = _plain(_leading_keys(request))
     if keys:
         context["dynamodb:LeadingKeys"] = keys
+    operations = [operation for item in request.get("TransactItems") or [] for operation in item.items()]
+    for kind in {kind for kind, _ in operations}:
+        named = [_leading_keys(operation) for other, operation in operations if other == kind]
+        context[_OF_ACTION + iam_actions._DYNAMODB_TRANSACT_ITEM_ACTIONS.get(kind, kind)] = _plain(*named)
     return context
+
+
+def _with_keys_of_the_action(access_key: str, action: str, service: str, region: str, resource_arn: str = "*",
+                             service_context: dict[str, Any] | None = None) -> Any:
+    """The evaluation, in which the actions of one transaction are each held against their own items."""
+    context = dict(service_context or {})
+    if keys := context.get(_OF_ACTION + action):
+        context["dynamodb:LeadingKeys"] = keys
+    return _enforce(access_key, action, service, region, resource_arn, context)
+
+
+def _plain(*keys: Iterator[dict[str, Any]]) -> list[str]:
+    return [next(iter(value.values())) for some in keys for value in some]
 
 
 def _leading_keys(request: dict[str, Any]) -> Iterator[dict[str, Any]]:

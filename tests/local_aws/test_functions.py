@@ -11,6 +11,8 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlparse
 
+from botocore.exceptions import ClientError
+
 from .testing import Story, client, eventually, function_zip, unique
 
 ROLE = {
@@ -217,6 +219,46 @@ class Functions(Story):
             values = {":p": {"S": key}}
             asked = self.call("dynamodb", "query", TableName=self.function, ExpressionAttributeValues=values, **query)
             self.assertEqual(asked, answer)
+
+    def test_each_item_of_a_transaction_is_held_against_its_own_action(self) -> None:
+        self.deploy(self.template(Table={"Type": "AWS::DynamoDB::Table", "Properties": {
+            "TableName": self.function, "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}]}}))
+        self.allow("dynamodb:PutItem", "*", {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["request#*"]}})
+        self.allow("dynamodb:DeleteItem", "*", {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["live"]}})
+
+        def both(put: str, deleted: str) -> str:
+            return self.call("dynamodb", "transact_write_items", TransactItems=[
+                {"Put": {"TableName": self.function, "Item": {"pk": {"S": put}}}},
+                {"Delete": {"TableName": self.function, "Key": {"pk": {"S": deleted}}}}])
+
+        self.assertEqual(both("request#1", "live"), "ok")
+        self.assertEqual(both("request#1", "request#2"), "AccessDeniedException")
+        self.assertEqual(both("live", "live"), "AccessDeniedException")
+
+    def test_a_bus_refuses_all_but_one_role_even_root(self) -> None:
+        deny = {"Effect": "Deny", "Principal": "*", "Action": "events:PutEvents",
+                "Resource": {"Fn::GetAtt": ["Bus", "Arn"]},
+                "Condition": {"ForAnyValue:StringEquals": {"events:source": "egress.intake"},
+                              "ArnNotEquals": {"aws:PrincipalArn": {"Fn::GetAtt": ["Role", "Arn"]}}}}
+        self.deploy(self.template(
+            Bus={"Type": "AWS::Events::EventBus", "Properties": {"Name": self.function}},
+            Policy={"Type": "AWS::Events::EventBusPolicy", "Properties": {
+                "EventBusName": {"Ref": "Bus"}, "StatementId": "only", "Statement": deny}},
+        ))
+        self.allow("events:PutEvents", "*")
+
+        def entry(source: str) -> dict[str, str]:
+            return {"EventBusName": self.function, "Source": source, "DetailType": "T", "Detail": "{}"}
+
+        self.assertEqual(self.call("events", "put_events", Entries=[entry("egress.intake")]), "ok")
+        root = client("events")
+        root.put_events(Entries=[entry("somebody")])
+        for entries in ([entry("egress.intake")], [entry("somebody"), entry("egress.intake")]):
+            with self.assertRaises(ClientError) as refusal:
+                root.put_events(Entries=entries)
+            self.assertEqual(refusal.exception.response["Error"]["Code"], "AccessDeniedException")
 
     def call(self, service: str, operation: str, **arguments: Any) -> str:
         """What a service answers to the function."""

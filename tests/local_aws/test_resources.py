@@ -143,6 +143,29 @@ class Resources(Story):
             self.deploy(changed)
         self.assertIn("cannot update a stack when a custom-named resource requires replacing", str(self.failures()))
 
+    def test_a_description_is_of_the_characters_that_ec2_takes(self) -> None:
+        self.template["Resources"]["Ingress"]["Properties"]["Description"] = "HTTPS, from Studio (all of it)"
+        group = self.deploy(self.template)["Group"]
+        where = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
+        rule = {**where, "IpRanges": [{"CidrIp": "10.2.0.0/16", "Description": "Studio's own"}]}
+        for call, arguments in (
+            ("create_security_group", {"GroupName": self.name, "Description": "Studio's own"}),
+            ("create_security_group", {"GroupName": self.name, "Description": "x" * 256}),
+            ("authorize_security_group_ingress", {"GroupId": group, "IpPermissions": [rule]}),
+        ):
+            with self.assertRaises(ClientError) as refusal:
+                getattr(client("ec2"), call)(**arguments)
+            self.assertEqual(refusal.exception.response["Error"]["Code"], "InvalidParameterValue")
+        for name, properties in (("Group", {"GroupDescription": "Studio's own"}),
+                                 ("Group", {"SecurityGroupIngress": [{**where, "CidrIp": "10.2.0.0/16",
+                                                                      "Description": "Studio's own"}]}),
+                                 ("Egress", {"Description": "Studio's own"})):
+            changed = copy.deepcopy(self.template)
+            changed["Resources"][name]["Properties"] |= properties
+            with self.assertRaises(AssertionError) as failure:
+                self.deploy(changed)
+            self.assertIn("description. Valid descriptions are strings less than 256", str(failure.exception))
+
     def test_what_something_is_in_is_not_deleted(self) -> None:
         outputs = self.deploy(self.template)
         ec2, api = client("ec2"), client("network-firewall")

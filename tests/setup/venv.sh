@@ -16,7 +16,8 @@ fi
 
 python=${PYTHON:-python3}
 if ! command -v "$python" >/dev/null || ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
-    echo "tests/setup/venv.sh: python3 with venv is needed. Run: apt-get install python3-venv" >&2
+    echo "tests/setup/venv.sh: python3 with venv is needed. Run: sudo apt-get install python3-venv," \
+        "or, for all that the tests need: sudo $here/packages.sh" >&2
     exit 1
 fi
 

@@ -5,10 +5,10 @@ from typing import Any
 from ministack.services import ec2
 from ministack.services.cloudformation import provisioners
 
-from ..ec2 import api, dependencies, interfaces, routes
+from ..ec2 import api, dependencies, descriptions, interfaces, routes
 from ..errors import AwsError
 from ..going import let_go
-from .table import Created, Properties, ResourceType, guard_delete, register
+from .table import Created, Properties, ResourceType, guard_delete, register, reported
 
 
 # AWS::EC2::EIP
@@ -66,6 +66,7 @@ def _nat_attributes(identity: str) -> dict[str, Any]:
 def _rule_handlers(store: str, *, egress: bool):
     """The handlers of a rule in a group of its own; a rule has no id but the one that EC2 computes."""
     def create(_logical_id: str, properties: Properties, _stack: str) -> Created:
+        descriptions.check_rules([properties])
         group = _group(properties["GroupId"])
         rule = _rule(properties)
         if any(ec2._rules_match(rule, other) for other in group[store]):
@@ -98,6 +99,25 @@ _RULE_PROPERTIES = (
     "DestinationPrefixListId", "SourceSecurityGroupId", "SourceSecurityGroupName", "SourceSecurityGroupOwnerId",
     "DestinationSecurityGroupId", "Description",
 )
+
+
+# AWS::EC2::SecurityGroup: MiniStack's own, with the check of the descriptions
+
+def _check_descriptions() -> None:
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::EC2::SecurityGroup"]
+
+    def check(properties: Properties) -> None:
+        descriptions.check_group(properties.get("GroupDescription"))
+        for rules in ("SecurityGroupIngress", "SecurityGroupEgress"):
+            descriptions.check_rules(properties.get(rules))
+
+    def checked(original, new: int):
+        def run(*arguments):
+            check(arguments[new])
+            return original(*arguments)
+        return reported(run)
+
+    handlers |= {"create": checked(handlers["create"], 1), "update": checked(handlers["update"], 2)}
 
 
 # AWS::EC2::FlowLog
@@ -208,4 +228,5 @@ def register_types() -> None:
                           create_only=("GatewayId",)))
     _complete_endpoint()
     _check_route_targets()
+    _check_descriptions()
     _guard_deletions()

@@ -36,12 +36,12 @@ stacks._runs_on_worker_thread = lambda kind: kind in _waiting or _ministack_wait
 def register(kind: ResourceType) -> None:
     """Enter a type into MiniStack's tables."""
     handlers: dict[str, Any] = {
-        "create": _reported(kind.create),
-        "delete": _reported(kind.delete),
+        "create": reported(kind.create),
+        "delete": reported(kind.delete),
     }
     if kind.update is not None:
         update = kind.update
-        handlers["update"] = _reported(lambda physical_id, old, new, _stack: update(physical_id, old, new))
+        handlers["update"] = reported(lambda physical_id, old, new, _stack: update(physical_id, old, new))
     provisioners._RESOURCE_HANDLERS[kind.name] = handlers
     provisioners._REPLACING_PROPERTIES[kind.name] = kind.create_only
     if kind.custom_name:
@@ -69,7 +69,7 @@ def guard_delete(type_name: str, check: Callable[[str, Properties], tuple[str, s
     handlers["delete"] = delete
 
 
-def _reported(handler: Callable) -> Callable:
+def reported(handler: Callable) -> Callable:
     """The handler with an API's error told as CloudFormation's events tell it."""
     def run(*arguments):
         try:

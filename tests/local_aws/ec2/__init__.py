@@ -4,7 +4,7 @@ from typing import Callable
 
 from ministack.services import ec2
 
-from . import dependencies, interfaces, nat_gateways, routes
+from . import dependencies, descriptions, interfaces, nat_gateways, routes
 
 
 def register(before_networks: Callable[[], None]) -> None:
@@ -22,6 +22,7 @@ def register(before_networks: Callable[[], None]) -> None:
         "CreateVpcEndpoint": interfaces.create_endpoint,
         "DeleteVpcEndpoints": interfaces.delete_endpoints,
     }
+    descriptions.guard()
     for action, parameter, check in (
         ("DeleteSubnet", "SubnetId", dependencies.subnet),
         ("DeleteVpc", "VpcId", dependencies.vpc),

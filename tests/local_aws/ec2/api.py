@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from xml.sax.saxutils import escape, unescape
 
 from ministack.services import ec2
 
@@ -16,7 +17,7 @@ def call(action: str, **params: Any) -> str:
     status, _, body = ec2._ACTION_MAP[action](_flat(params))
     text = body.decode()
     if status >= 400:
-        raise AwsError(find(text, "Code"), find(text, "Message"), status)
+        raise AwsError(find(text, "Code"), unescape(find(text, "Message")), status)
     return text
 
 
@@ -33,7 +34,7 @@ def first(params: Params, name: str) -> str:
 
 def refuse(code: str, message: str) -> Response:
     """An error's answer."""
-    return ec2._error(code, message, 400)
+    return ec2._error(code, escape(message), 400)
 
 
 def answer(action: str, inner: str = "<return>true</return>") -> Response:

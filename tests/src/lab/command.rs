@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// Where the missing programs come from; every message about one of them ends with this.
-pub(crate) const SETUP: &str = "`sudo tests/setup/suricata.sh` installs what the firewall lab needs";
+pub(crate) const SETUP: &str = "`sudo tests/setup/packages.sh` installs what the firewall lab needs";
 
 /// Runs a program to its end and returns what it printed.
 pub(crate) fn output<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Result<String> {

@@ -1,7 +1,7 @@
 #!/bin/sh
-# What the firewall lab runs: Suricata, the clients of a notebook, and, for root, the network tools.
-# Says nothing when all is there. As root it installs what is missing; as anyone else it says in one line
-# what to run.
+# What the tests take from the system: for the firewall lab Suricata, the clients of a notebook and, for
+# root, the network tools; for the local AWS a Python that makes virtual environments. Says nothing when
+# all is there. As root it installs what is missing; as anyone else it says in one line what to run.
 set -eu
 
 PATH=$PATH:/usr/sbin:/sbin
@@ -15,6 +15,8 @@ need suricata suricata
 need git git
 need wget wget
 need python3 python3
+# Debian's own Python comes without what `python3 -m venv` needs.
+python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
 need pip3 python3-pip
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
 if [ "$user" = 0 ]; then
@@ -23,17 +25,17 @@ if [ "$user" = 0 ]; then
 fi
 [ -n "$missing" ] || exit 0
 
-script=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)/suricata.sh
+script=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)/packages.sh
 if [ "$user" != 0 ]; then
-    echo "The firewall lab needs$missing. Run: sudo $script" >&2
+    echo "The tests need$missing. Run: sudo $script" >&2
     exit 1
 fi
 if ! command -v apt-get >/dev/null; then
-    echo "The firewall lab needs$missing; there is no apt-get here, so install them by hand." >&2
+    echo "The tests need$missing; there is no apt-get here, so install them by hand." >&2
     exit 1
 fi
 
-echo "Installing$missing for the firewall lab ..." >&2
+echo "Installing$missing for the tests ..." >&2
 log=$(mktemp)
 guard=/usr/sbin/policy-rc.d
 guarded=
@@ -59,15 +61,18 @@ apt() {
     apt-get --quiet --yes --option Acquire::Retries=3 "$@" >>"$log" 2>&1
 }
 candidate() {
-    apt-cache policy suricata | grep -q 'Candidate: [0-9]'
+    apt-cache policy suricata | grep -q "Candidate: [0-9]${1-}"
+}
+install() {
+    apt install --no-install-recommends "$@"
 }
 
 apt update
 case " $missing " in
 *" suricata "*)
     # Debian 12 has it in its backports, beside the archive that this machine takes its packages from.
+    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
     if ! candidate; then
-        codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
         archive=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $codename" 'Origin: Debian' | head -n 1)
         keys=/usr/share/keyrings/debian-archive-keyring.gpg
         if [ -z "$archive" ] || [ ! -e "$keys" ]; then
@@ -78,11 +83,17 @@ case " $missing " in
             >/etc/apt/sources.list.d/studio-egress-backports.list
         apt update
     fi
+    # By itself where it comes from the backports, which apt takes nothing from that isn't asked of them:
+    # its libraries have to come from there, too, and nothing else may.
+    if candidate '.*~bpo'; then
+        install --target-release "$codename-backports" suricata
+    else
+        install suricata
+    fi
+    # Nor at the next start of the machine.
+    ! command -v systemctl >/dev/null || systemctl disable suricata.service >>"$log" 2>&1 || true
+    missing=$(echo "$missing" | sed 's/ suricata//')
     ;;
 esac
 # shellcheck disable=SC2086 # a list of names
-apt install --no-install-recommends $missing
-# Nor at the next start of the machine.
-case " $missing " in
-*" suricata "*) ! command -v systemctl >/dev/null || systemctl disable suricata.service >>"$log" 2>&1 || true ;;
-esac
+[ -z "$missing" ] || install $missing
