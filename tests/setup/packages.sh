@@ -1,7 +1,8 @@
 #!/bin/sh
 # What the tests take from the system: for the firewall lab Suricata, the clients of a notebook and, for
-# root, the network tools; for the local AWS a Python that makes virtual environments. Says nothing when
-# all is there. As root it installs what is missing; as anyone else it says in one line what to run.
+# root, the network tools; for the local AWS a Python that makes virtual environments; and a C compiler.
+# Says nothing when all is there. As root it installs what is missing; as anyone else it says in one line
+# what to run.
 set -eu
 
 PATH=$PATH:/usr/sbin:/sbin
@@ -12,6 +13,8 @@ need() {
 
 user=$(id -u)
 need suricata suricata
+# Rust's linker, and the C of its cryptography.
+need cc "gcc libc6-dev"
 need git git
 need wget wget
 need python3 python3
