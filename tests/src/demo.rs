@@ -9,6 +9,7 @@ mod report;
 mod steps;
 mod story;
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -23,13 +24,16 @@ use crate::stage::Stage;
 /// everything went as expected.
 pub async fn run(engine: Engine, output: &Path) -> anyhow::Result<bool> {
     std::fs::create_dir_all(output).with_context(|| format!("{} can't be made", output.display()))?;
+    let (summary_file, report) = (output.join("summary.json"), output.join("report.html"));
+    // What an earlier run has left would pass for this one's if this one ends before its own is written.
+    for file in [&summary_file, &report] {
+        remove(file)?;
+    }
     let started = Instant::now();
     println!("The article's experiment. The engine is {}.", words(engine));
     let mut story = Story::default();
     let mut told = steps::Told::default();
-    let stage = Stage::set(engine, Duration::from_mins(1)).await?;
-    let outcome = Box::pin(steps::tell(&stage, &mut story, &mut told)).await;
-    stage.strike().await?;
+    let outcome = play(engine, &mut story, &mut told).await;
 
     let pass = told.approval_to_first_pass;
     let summary = story::Summary {
@@ -38,8 +42,8 @@ pub async fn run(engine: Engine, output: &Path) -> anyhow::Result<bool> {
         approval_to_first_pass_seconds: pass.map(|pass| pass.as_secs_f64()),
         ok: story.ok() && outcome.is_ok(),
     };
-    story::write_summary(&output.join("summary.json"), &summary)?;
-    report::write(&output.join("report.html"), &summary, &told, started.elapsed())?;
+    story::write_summary(&summary_file, &summary)?;
+    report::write(&report, &summary, &told, started.elapsed())?;
     story.print_table();
     if let Err(error) = &outcome {
         println!("\n{error:#}");
@@ -48,8 +52,26 @@ pub async fn run(engine: Engine, output: &Path) -> anyhow::Result<bool> {
         println!("\nFrom the approval to the first connection that passed: {:.2} s.", pass.as_secs_f64());
     }
     println!("Engine: {}. {:.0} s in all.", words(engine), started.elapsed().as_secs_f64());
-    println!("Report: {}", output.join("report.html").display());
+    println!("Report: {}", report.display());
     Ok(summary.ok)
+}
+
+/// Sets the stage, tells the story on it, and strikes it however the story went. Any of the three that
+/// fails is a failure of the whole.
+async fn play(engine: Engine, story: &mut Story, told: &mut steps::Told) -> anyhow::Result<()> {
+    let stage = Stage::set(engine, Duration::from_mins(1)).await?;
+    let outcome = Box::pin(steps::tell(&stage, story, told)).await;
+    let struck = stage.strike().await;
+    outcome.and(struck)
+}
+
+fn remove(file: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{} of an earlier run can't be removed", file.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The engine as a sentence has it.

@@ -2,6 +2,7 @@
 //! and the demonstration on top of them.
 
 pub mod demo;
+mod group;
 pub mod inbox;
 pub mod lab;
 pub mod local_aws;

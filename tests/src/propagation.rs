@@ -43,11 +43,17 @@ impl Propagation {
                     () = tokio::time::sleep(LOOK) => {}
                 }
                 let now = self::versions(&asked, &name).await?;
-                if now != versions {
-                    lab.load(&fetch(&asked, &name).await?).await?;
-                    versions = now;
-                    sender.send_replace(versions.clone());
+                if now == versions {
+                    continue;
                 }
+                match fetch(&asked, &name).await {
+                    Ok(policy) => lab.load(&policy).await?,
+                    Err(error) if now == self::versions(&asked, &name).await? => return Err(error),
+                    // The policy was changed while it was read, and a group that it had may be gone.
+                    Err(_) => continue,
+                };
+                versions = now;
+                sender.send_replace(versions.clone());
             }
         });
         Ok(Self { client, firewall: firewall.to_owned(), loaded, stop, task })

@@ -1,5 +1,7 @@
 //! The stack on the local AWS, the lab with its rules, and the people: what stories from end to end play on.
 
+mod command;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,15 +9,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use aws_config::SdkConfig;
-use aws_sdk_cloudwatchlogs::types::InputLogEvent;
-use egress::aws::{DynamoLedger, EventBridgeBus, NetworkFirewall};
-use egress::bus::{Bus, Event};
+use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, InputLogEvent};
+use egress::aws::{DynamoLedger, NetworkFirewall};
 use egress::events::{self, DomainRequested};
 use egress::firewall::{Content, Firewall, RuleGroup};
 use egress::ledger::Ledger;
 use egress::request::{Request, RequestId, StateName};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::inbox::Inbox;
@@ -23,6 +24,7 @@ use crate::lab::{Engine, Lab, Shipper};
 use crate::local_aws::{Leftover, LocalAws, Options};
 use crate::propagation::Propagation;
 use crate::webhook::Webhook;
+use command::{finish, isolate};
 
 /// How long the local Network Firewall says that it is not in sync after a change: longer than the lab's
 /// Suricata takes to load it, so that `active` is said of what passes.
@@ -57,7 +59,6 @@ pub struct Deployed {
     /// Somebody who has subscribed to the topic.
     pub inbox: Inbox,
     ledger: DynamoLedger,
-    bus: EventBridgeBus,
     logs: aws_sdk_cloudwatchlogs::Client,
     grants: NetworkFirewall,
     propagation: Propagation,
@@ -76,12 +77,18 @@ impl Stage {
 
     /// Deploys the stack as a user does, and answers its outputs.
     pub async fn deploy(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        self.deploy_with(&[]).await
+    }
+
+    /// The same with parameters, by the Makefile's names for them. A stack that is there is updated.
+    pub async fn deploy_with(&self, parameters: &[(&str, &str)]) -> anyhow::Result<BTreeMap<String, String>> {
         let outputs = self.directory.path().join("outputs.json");
         let packaged = self.directory.path().join("packaged.yaml");
         let path = |path: &Path| path.display().to_string();
         // By default the home directories would stay in the account.
         let homes = ("HOME_DIRECTORIES", "Delete".to_owned());
-        let variables = [("OUTPUTS_JSON", path(&outputs)), ("PACKAGED", path(&packaged)), homes];
+        let mut variables = vec![("OUTPUTS_JSON", path(&outputs)), ("PACKAGED", path(&packaged)), homes];
+        variables.extend(parameters.iter().map(|(name, value)| (*name, (*value).to_owned())));
         self.make("deploy", &variables).await?;
         let text = std::fs::read_to_string(&outputs).context("the deployment wrote no outputs")?;
         Ok(serde_json::from_str(&text)?)
@@ -109,18 +116,25 @@ impl Stage {
         finish(&mut command, &format!("aws {}", arguments.join(" "))).await
     }
 
+    /// Invokes a function with an event, and waits until it has worked it off.
+    async fn invoke(&self, function: &str, event: &Value) -> anyhow::Result<()> {
+        let answer = self.directory.path().join("answer.json");
+        let (event, file) = (event.to_string(), answer.display().to_string());
+        self.aws_command(&["lambda", "invoke", "--function-name", function, "--payload", &event, &file])
+            .await?;
+        let answer: Value = serde_json::from_slice(&std::fs::read(&answer)?)?;
+        ensure!(answer.get("errorType").is_none(), "{function} answered {answer}");
+        Ok(())
+    }
+
     /// One of the Makefile's targets, with the tests' build and the local AWS.
     async fn make(&self, target: &str, variables: &[(&str, String)]) -> anyhow::Result<()> {
         let mut command = Command::new("make");
         command.current_dir(root()?).args(["--no-print-directory", target, "PROFILE=dev"]);
         command.arg(format!("CFN_ARTEFACT_S3_BUCKET={BUCKET}")).arg(format!("APP_STACK_NAME={STACK}"));
         command.args(variables.iter().map(|(name, value)| format!("{name}={value}")));
-        // What an outer make passes on is about its own targets.
-        command
-            .env_remove("MAKEFLAGS")
-            .env_remove("MAKELEVEL")
-            .env_remove("AWS_PROFILE")
-            .envs(self.aws.environment());
+        isolate(&mut command);
+        command.envs(self.aws.environment());
         finish(&mut command, &format!("make {target}")).await
     }
 }
@@ -143,10 +157,6 @@ impl Deployed {
             webhook: Webhook::new(&stage.aws.endpoint(), output("WebhookUrl")?, secret)?,
             inbox: Inbox::subscribe(&config, output("TopicArn")?, "subscriber").await?,
             ledger: DynamoLedger::new(aws_sdk_dynamodb::Client::new(&config), output("TableName")?.clone()),
-            bus: EventBridgeBus::new(
-                aws_sdk_eventbridge::Client::new(&config),
-                output("EventBusName")?.clone(),
-            ),
             grants: NetworkFirewall::new(client, output("GrantRuleGroupArn")?.clone(), firewall_arn.clone()),
             logs,
             outputs,
@@ -165,10 +175,38 @@ impl Deployed {
         Ok(RequestId::try_from(id.to_owned())?)
     }
 
-    /// Puts a request on the bus, as intake does once it has proved it.
-    pub async fn publish(&self, asked: &DomainRequested) -> anyhow::Result<RequestId> {
-        self.bus.publish(&[Event::new(events::source::INTAKE, "DomainRequested", asked)?]).await?;
+    /// Hands a request to the function that decides, as an operator does with one that was not worked off:
+    /// nobody but intake may put it on the bus.
+    pub async fn hand_over(&self, stage: &Stage, asked: &DomainRequested) -> anyhow::Result<RequestId> {
+        let event =
+            json!({"source": events::source::INTAKE, "detail-type": "DomainRequested", "detail": asked});
+        stage.invoke(&self.function("requests")?, &event).await?;
         Ok(RequestId::of_message(&asked.message_key))
+    }
+
+    /// Updates the stack as a user does, with parameters by the Makefile's names for them, and goes on with
+    /// what it has then.
+    pub async fn update(&mut self, stage: &Stage, parameters: &[(&str, &str)]) -> anyhow::Result<()> {
+        self.outputs = stage.deploy_with(parameters).await?;
+        let client = aws_sdk_networkfirewall::Client::new(&stage.aws.sdk_config());
+        let (group, firewall) = (self.output("GrantRuleGroupArn")?, self.output("FirewallArn")?);
+        self.grants = NetworkFirewall::new(client, group.to_owned(), firewall.to_owned());
+        self.in_force().await
+    }
+
+    /// Waits until a function has said all these words in one line of its log, which is there once it has
+    /// worked off what the line is about.
+    pub async fn has_said(&self, function: &str, words: &[&str]) -> anyhow::Result<()> {
+        let (group, started) = (format!("/aws/lambda/{}", self.function(function)?), Instant::now());
+        loop {
+            let lines = self.logs.filter_log_events().log_group_name(&group).send().await?;
+            let mut lines = lines.events().iter().filter_map(FilteredLogEvent::message);
+            if lines.any(|line| words.iter().all(|word| line.contains(word))) {
+                return Ok(());
+            }
+            ensure!(started.elapsed() < LIMIT, "{function} has not said {words:?} after {LIMIT:?}");
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Waits until a request is in a state.
@@ -233,6 +271,14 @@ impl Deployed {
         Ok(())
     }
 
+    /// The name of one of the stack's functions.
+    fn function(&self, name: &str) -> anyhow::Result<String> {
+        let bus = self.output("EventBusName")?;
+        let project =
+            bus.strip_prefix("egress-").with_context(|| format!("{bus} is not named after a project"))?;
+        Ok(format!("{project}-{name}"))
+    }
+
     fn output(&self, name: &str) -> anyhow::Result<&str> {
         self.outputs.get(name).map(String::as_str).with_context(|| format!("the stack has no output {name}"))
     }
@@ -249,21 +295,6 @@ async fn secret(config: &SdkConfig, arn: &str) -> anyhow::Result<String> {
     let client = aws_sdk_secretsmanager::Client::new(config);
     let answer = client.get_secret_value().secret_id(arn).send().await.context("the webhook's secret")?;
     answer.secret_string.context("the webhook's secret is not text")
-}
-
-/// Runs a command to its end; what it said is in the error if it fails.
-async fn finish(command: &mut Command, name: &str) -> anyhow::Result<()> {
-    let done =
-        command.kill_on_drop(true).output().await.with_context(|| format!("{name} could not be started"))?;
-    let text = [done.stdout, done.stderr].concat();
-    let text = String::from_utf8_lossy(&text);
-    let last: Vec<&str> = text.lines().rev().take(25).collect();
-    ensure!(
-        done.status.success(),
-        "{name} failed:\n{}",
-        last.into_iter().rev().collect::<Vec<_>>().join("\n")
-    );
-    Ok(())
 }
 
 /// The checkout.

@@ -28,11 +28,15 @@ async fn the_deployed_stack_does_what_it_says() -> anyhow::Result<()> {
     only_the_right_signature_is_heard(&deployed).await?;
     a_bad_field_is_named(&deployed).await?;
     a_bad_domain_is_refused_with_its_reason(&mut deployed).await?;
-    a_second_delivery_changes_nothing(&deployed).await?;
-    nobody_approves_their_own_request(&deployed).await?;
-    a_grant_ends_by_itself(&deployed).await?;
+    // Each waits for something; none minds the others.
+    tokio::try_join!(
+        a_second_delivery_changes_nothing(&deployed),
+        nobody_approves_their_own_request(&deployed),
+        a_grant_ends_by_itself(&stage, &deployed),
+    )?;
     a_hand_edit_is_reported_and_put_right(&mut deployed).await?;
     an_unreadable_line_costs_nothing_but_itself(&mut deployed).await?;
+    an_update_takes_no_grant_back(&stage, &mut deployed).await?;
 
     deployed.leave().await?;
     stage.delete().await?;
@@ -79,9 +83,7 @@ async fn a_second_delivery_changes_nothing(deployed: &Deployed) -> anyhow::Resul
     let first = deployed.send("twice-1", &body).await?;
     deployed.until(&first, StateName::Pending).await?;
     assert_eq!(deployed.send("twice-1", &body).await?, first);
-    // What comes after it in the same queue has been worked off, so the second delivery has, too.
-    let later = deployed.send("twice-2", &asks("later.example.org")).await?;
-    deployed.until(&later, StateName::Pending).await?;
+    deployed.has_said("requests", &[first.as_str(), "acted on already"]).await?;
     assert_eq!(deployed.history(&first).await?.len(), 1);
     Ok(())
 }
@@ -93,6 +95,7 @@ async fn nobody_approves_their_own_request(deployed: &Deployed) -> anyhow::Resul
     deployed.until(&id, StateName::Pending).await?;
     let decide = |approver: &str| json!({"action": "decide", "request_id": id, "decision": "approve", "approver": approver});
     deployed.send("own-2", &decide("bob@example.com")).await?;
+    deployed.has_said("requests", &[id.as_str(), "bob@example.com", "not allowed"]).await?;
     deployed.send("own-3", &decide("carol@example.com")).await?;
     deployed.until(&id, StateName::Active).await?;
     let approvers: Vec<String> = deployed
@@ -106,8 +109,8 @@ async fn nobody_approves_their_own_request(deployed: &Deployed) -> anyhow::Resul
     Ok(())
 }
 
-async fn a_grant_ends_by_itself(deployed: &Deployed) -> anyhow::Result<()> {
-    // Shorter than intake takes, so that nobody waits here.
+async fn a_grant_ends_by_itself(stage: &Stage, deployed: &Deployed) -> anyhow::Result<()> {
+    // Shorter than intake takes, so that nobody waits for long here; long enough to be seen active.
     let asked = DomainRequested {
         version: events::VERSION,
         message_key: "webhook:short-1".to_owned(),
@@ -116,9 +119,9 @@ async fn a_grant_ends_by_itself(deployed: &Deployed) -> anyhow::Result<()> {
         preset: None,
         justification: "a story".to_owned(),
         ticket: None,
-        duration_seconds: Some(5),
+        duration_seconds: Some(20),
     };
-    let id = deployed.publish(&asked).await?;
+    let id = deployed.hand_over(stage, &asked).await?;
     deployed.until(&id, StateName::Pending).await?;
     let approve =
         json!({"action": "decide", "request_id": id, "decision": "approve", "approver": "bob@example.com"});
@@ -160,4 +163,62 @@ async fn an_unreadable_line_costs_nothing_but_itself(deployed: &mut Deployed) ->
     let alert = deployed.inbox.find(LIMIT, |message| message.text.contains("neighbour.example.org")).await?;
     assert!(alert.text.contains("10.2.3.99"), "{}", alert.text);
     Ok(())
+}
+
+async fn an_update_takes_no_grant_back(stage: &Stage, deployed: &mut Deployed) -> anyhow::Result<()> {
+    use Outcome::{Answered, Reset, TimedOut};
+    // Given two live grants, and the defaults for everything else,
+    grant(deployed, "kept", "github.com").await?;
+    grant(deployed, "denied", "www.evil.example").await?;
+    let names = ["github.com", "www.evil.example", "example.com", "www.example.com"];
+    assert_eq!(outcomes(deployed, names).await?, [Answered, Answered, Reset, Reset]);
+
+    // when the stack is updated with other lists, another answer to what is blocked, and room for more
+    // grants, which is another rule group,
+    let before = deployed.outputs.clone();
+    let parameters = [
+        ("DENIED_DOMAINS", ".evil.example"),
+        ("BLOCK_ACTION", "Drop"),
+        ("GRANT_CAPACITY", "3000"),
+        ("ALLOWED_DOMAINS", ".kaggle.com,example.com"),
+    ];
+    deployed.update(stage, &parameters).await?;
+    let changed: Vec<_> = before.keys().filter(|name| before[*name] != deployed.outputs[*name]).collect();
+    assert_eq!(changed, ["GrantRuleGroupArn"]);
+
+    // then the grant still passes, and so does what is allowed now; a grant opens nothing that is denied
+    // now; and what is blocked gets no answer.
+    let after = [Answered, TimedOut, Answered, TimedOut];
+    assert_eq!(outcomes(deployed, names).await?, after);
+    assert!(deployed.grants().await?.contains("www.evil.example"), "the grant itself is still there");
+    // What is granted from now on passes, too.
+    grant(deployed, "new", "files.example.org").await?;
+    assert_eq!(outcomes(deployed, ["files.example.org"]).await?, [Answered]);
+
+    // And when the firewall is put behind the NAT gateway, all that stays.
+    let before = deployed.outputs.clone();
+    deployed.update(stage, &[("FIREWALL_PLACEMENT", "AfterNATGateway")]).await?;
+    assert_eq!(deployed.outputs, before);
+    assert_eq!(outcomes(deployed, names).await?, after);
+    assert_eq!(outcomes(deployed, ["files.example.org"]).await?, [Answered]);
+    Ok(())
+}
+
+/// Asks for a domain, approves it, and waits until that is in force.
+async fn grant(deployed: &Deployed, story: &str, domain: &str) -> anyhow::Result<()> {
+    let id = deployed.send(&format!("{story}-1"), &asks(domain)).await?;
+    deployed.until(&id, StateName::Pending).await?;
+    let approve =
+        json!({"action": "decide", "request_id": id, "decision": "approve", "approver": "bob@example.com"});
+    deployed.send(&format!("{story}-2"), &approve).await?;
+    deployed.until(&id, StateName::Active).await?;
+    deployed.in_force().await
+}
+
+/// What becomes of TLS connections to these names, all at once. They go to the same server: it is the name
+/// that the firewall judges.
+async fn outcomes<const N: usize>(deployed: &Deployed, names: [&str; N]) -> anyhow::Result<Vec<Outcome>> {
+    let server = deployed.lab.address("github.com")?;
+    let seen = deployed.lab.probes(&names.map(|name| Probe::tls_to(name, server))).await?;
+    Ok(seen.into_iter().map(|one| one.outcome).collect())
 }

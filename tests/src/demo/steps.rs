@@ -176,16 +176,29 @@ async fn blocked_pip_raises_an_alert(
     story
         .step("alert", "An alert comes by the topic", expected, async {
             let alert = deployed.inbox.find(LIMIT, |message| message.subject.contains("pypi.org")).await?;
-            let source = STUDIO.to_string();
-            let lacks: Vec<&str> = ["pypi.org", source.as_str(), "pypi"]
-                .into_iter()
-                .filter(|word| !alert.text.contains(word))
-                .collect();
-            let observed = Observed::new(lacks.is_empty(), format!("“{}”", alert.subject));
+            let lacks = missing_in(&alert);
+            let text =
+                if lacks.is_empty() { String::new() } else { format!(" without {}", lacks.join(", ")) };
+            let observed = Observed::new(lacks.is_empty(), format!("“{}”{text}", alert.subject));
             told.alert = Some(alert);
             Ok(observed)
         })
         .await
+}
+
+/// What the alert about pip has to say, and doesn't.
+fn missing_in(alert: &Message) -> Vec<&'static str> {
+    let fact = |label: &str| {
+        alert.text.lines().find_map(|line| line.strip_prefix(label)).map(str::trim).unwrap_or_default()
+    };
+    let count = fact("Connections:").split(|c: char| !c.is_ascii_digit()).find_map(|word| word.parse().ok());
+    let said = [
+        ("the domain", fact("Destination:") == "pypi.org"),
+        ("the source", fact("Source:") == STUDIO.to_string()),
+        ("how often", count.is_some_and(|count: u64| count >= 1)),
+        ("the preset that would do", alert.text.contains("the preset pypi")),
+    ];
+    said.into_iter().filter(|(_, there)| !there).map(|(what, _)| what).collect()
 }
 
 async fn ask_for_the_preset(deployed: &Deployed, story: &mut Story) -> anyhow::Result<()> {

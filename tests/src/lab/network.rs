@@ -5,10 +5,11 @@
 //! the process that made them, so that whoever comes next can tell what a killed process left behind.
 
 use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
@@ -26,6 +27,10 @@ pub(crate) const INNER: &str = "inner";
 /// The firewall's interface to the internet.
 pub(crate) const OUTER: &str = "outer";
 const PREFIX: &str = "egr-";
+/// Where `ip netns exec` finds the files that a namespace has of its own.
+const FILES: &str = "/etc/netns";
+/// Whether this process made that folder, which most machines don't have.
+static MADE_FILES: AtomicBool = AtomicBool::new(false);
 
 /// The three namespaces; they go when this is dropped.
 #[derive(Debug)]
@@ -125,7 +130,7 @@ impl Network {
     /// are simply known, and an unknown one fails at once.
     fn name_hosts(&self, hosts: &[(String, Ipv4Addr)]) -> Result<()> {
         let folder = files_of(&self.studio);
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        make_files(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let names: Vec<_> = hosts.iter().map(|(name, address)| format!("{address} {name}\n")).collect();
         fs::write(folder.join("hosts"), format!("127.0.0.1 localhost\n{}", names.concat()))?;
         fs::write(folder.join("resolv.conf"), "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")?;
@@ -162,7 +167,26 @@ pub(crate) fn finished<T>(thread: JoinHandle<Result<T>>) -> Result<T> {
 }
 
 fn files_of(namespace: &str) -> PathBuf {
-    Path::new("/etc/netns").join(namespace)
+    Path::new(FILES).join(namespace)
+}
+
+/// Makes the folder of a namespace's files. Another process's lab may take the folder above away between
+/// the two steps.
+fn make_files(folder: &Path) -> io::Result<()> {
+    const ATTEMPTS: usize = 100;
+    let mut outcome = Ok(());
+    for _ in 0..ATTEMPTS {
+        match fs::create_dir(FILES) {
+            Ok(()) => MADE_FILES.store(true, Ordering::Relaxed),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        outcome = fs::create_dir(folder);
+        if !matches!(&outcome, Err(error) if error.kind() == ErrorKind::NotFound) {
+            break;
+        }
+    }
+    outcome
 }
 
 /// Ends what still runs in a namespace and removes it. Nothing to be done about a failure here: the
@@ -176,12 +200,15 @@ fn remove(namespace: &str) {
     }
     let _ = output("ip", &["netns", "delete", namespace]);
     let _ = fs::remove_dir_all(files_of(namespace));
-    let _ = fs::remove_dir("/etc/netns");
+    // One that was there before stays, and so does one that somebody else uses: it is not empty.
+    if MADE_FILES.load(Ordering::Relaxed) {
+        let _ = fs::remove_dir(FILES);
+    }
 }
 
 /// Removes the namespaces of labs whose process is gone.
 fn remove_stale() {
-    for folder in ["/run/netns", "/etc/netns"] {
+    for folder in ["/run/netns", FILES] {
         for path in left_behind(Path::new(folder), PREFIX) {
             remove(&path.file_name().unwrap_or_default().to_string_lossy());
         }

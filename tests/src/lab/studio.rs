@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use tokio::process::Command;
 
 use super::command::{SETUP, output};
+use crate::group::Group;
 
 /// How a client fared.
 #[derive(Debug, Clone)]
@@ -78,7 +79,7 @@ impl Studio {
     pub async fn run(&self, client: &[&str], limit: Duration) -> Result<Run> {
         let folder = self.home.join(format!("run-{}", self.runs.fetch_add(1, Ordering::Relaxed)));
         std::fs::create_dir_all(&folder)?;
-        // `timeout` heads a process group of its own, and kills it whole: git and pip have children.
+        // `timeout` kills its whole process group: git and pip have children.
         let limit_text = format!("{:.1}", limit.as_secs_f32());
         let bounded = ["timeout", "--signal=KILL", &limit_text];
         let entered = self.namespace.iter().flat_map(|name| ["ip", "netns", "exec", name]);
@@ -86,13 +87,14 @@ impl Studio {
         let program = words.next().unwrap_or("timeout");
         let mut command = Command::new(program);
         command.args(words).current_dir(&folder).env_clear().envs(self.environment.iter().cloned());
-        command.stdin(Stdio::null()).kill_on_drop(true);
+        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
 
         let begun = Instant::now();
-        let done = command
-            .output()
-            .await
-            .with_context(|| format!("{} could not be started; {SETUP}", client.join(" ")))?;
+        let child =
+            command.spawn().with_context(|| format!("{} could not be started; {SETUP}", client.join(" ")))?;
+        let group = Group::of(&child);
+        let done = child.wait_with_output().await?;
+        group.has_ended();
         let text = [done.stdout, done.stderr].concat();
         let killed = done.status.code().is_none_or(|code| code == 137);
         Ok(Run {
