@@ -309,10 +309,10 @@ async fn nothing_is_left_of_one_that_is_dropped() {
     assert!(!is_there(&process) && !log.exists());
 }
 
-/// Not a story: the owner in `nothing_is_left_when_its_owner_is_killed`, in a process of its own.
-#[tokio::test]
-#[ignore = "run by nothing_is_left_when_its_owner_is_killed, which kills it"]
-async fn owner_that_is_killed() {
+/// Makes the story of the killed owner that owner, in a process of its own.
+const OWNER: &str = "EGRESS_TEST_IS_OWNER";
+
+async fn own_one_until_killed() {
     let aws = LocalAws::start().await.unwrap();
     println!("\nstarted {} {}", aws.process_id(), aws.log().display());
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
@@ -320,9 +320,13 @@ async fn owner_that_is_killed() {
 
 #[tokio::test]
 async fn nothing_is_left_when_its_owner_is_killed() {
+    if std::env::var_os(OWNER).is_some() {
+        return own_one_until_killed().await;
+    }
     // Given another process that has started one,
     let mut owner = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "owner_that_is_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "nothing_is_left_when_its_owner_is_killed", "--nocapture"])
+        .env(OWNER, "")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
