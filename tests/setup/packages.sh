@@ -94,7 +94,9 @@ case " $missing " in
         install suricata
     fi
     # Nor at the next start of the machine.
-    ! command -v systemctl >/dev/null || systemctl disable suricata.service >>"$log" 2>&1 || true
+    if command -v systemctl >/dev/null && ! systemctl disable suricata.service >>"$log" 2>&1; then
+        echo "suricata.service could not be disabled: it would start with this machine. Disable it by hand." >&2
+    fi
     missing=$(echo "$missing" | sed 's/ suricata//')
     ;;
 esac

@@ -88,12 +88,7 @@ async fn tcp(host: Ipv4Addr, port: u16, script: &[Turn]) -> Result<(Outcome, u16
         }
         Ok::<_, std::io::Error>(())
     };
-    let outcome = match timeout(PATIENCE, talk).await {
-        Err(_) => Outcome::TimedOut,
-        Ok(Ok(())) => Outcome::Answered,
-        Ok(Err(_)) => Outcome::Reset,
-    };
-    Ok((outcome, own_port))
+    Ok((outcome(talk).await, own_port))
 }
 
 async fn udp(host: Ipv4Addr, port: u16, script: &[Turn]) -> Result<(Outcome, u16)> {
@@ -109,12 +104,16 @@ async fn udp(host: Ipv4Addr, port: u16, script: &[Turn]) -> Result<(Outcome, u16
         }
         Ok::<_, std::io::Error>(())
     };
-    let outcome = match timeout(PATIENCE, talk).await {
+    Ok((outcome(talk).await, own_port))
+}
+
+/// How a conversation ends within the patience of a probe.
+async fn outcome(talk: impl Future<Output = std::io::Result<()>>) -> Outcome {
+    match timeout(PATIENCE, talk).await {
         Err(_) => Outcome::TimedOut,
         Ok(Ok(())) => Outcome::Answered,
         Ok(Err(_)) => Outcome::Reset,
-    };
-    Ok((outcome, own_port))
+    }
 }
 
 async fn icmp(host: Ipv4Addr, script: &[Turn]) -> Result<Outcome> {
