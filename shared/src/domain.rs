@@ -1,11 +1,16 @@
 //! Names of domains as they are granted: normalised, checked, and compared as the firewall does.
 
+mod suffixes;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::suffixes::shared_suffix;
+pub use self::suffixes::{counted_under, registrable_domain, suffix_below};
 
 /// The longest text that is looked at at all, in bytes: a URL that somebody pasted.
 const LONGEST_TEXT: usize = 2_048;
@@ -89,6 +94,16 @@ pub enum PatternError {
         /// The suffix.
         suffix: String,
     },
+    /// Everything below a name that has public suffixes below it: other people's names.
+    #[error(
+        "{pattern} would open {suffix} too, a public suffix below which anybody can have a name: ask for the hosts that are needed, one by one"
+    )]
+    AbovePublicSuffix {
+        /// What was asked for.
+        pattern: DomainPattern,
+        /// A suffix that it would open; a `*` in it stands for any label.
+        suffix: String,
+    },
     /// A name that the operator never allows.
     #[error("{pattern} would let {denied} pass, which is on the deny list")]
     Denied {
@@ -104,7 +119,7 @@ impl DomainPattern {
     /// trailing dot; and refuses what must never be near a rule.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let pattern = Self::read(text)?;
-        check_suffix(&pattern.name)?;
+        check_suffix(&pattern)?;
         Ok(pattern)
     }
 
@@ -178,16 +193,6 @@ impl DomainPattern {
         let (name, _) = idna::domain_to_unicode(&self.name);
         if self.subdomains { format!(".{name}") } else { name }
     }
-}
-
-/// The part of a host's name that somebody registered: `a.b.github.com` → `github.com`,
-/// `x.github.io` → `x.github.io` (there, everybody has a name of their own). Nothing for an address,
-/// a single label, or a public suffix itself.
-pub fn registrable_domain(host: &str) -> Option<&str> {
-    if is_address(host) {
-        return None;
-    }
-    psl::domain_str(host)
 }
 
 /// The host of what was typed, without scheme and path; refuses user names and ports.
@@ -271,13 +276,14 @@ fn check_labels(name: &str) -> Result<(), PatternError> {
     Ok(())
 }
 
-/// Refuses the names below which anybody can have one.
-fn check_suffix(name: &str) -> Result<(), PatternError> {
-    match psl::suffix(name.as_bytes()) {
-        Some(suffix) if suffix.is_known() && suffix.as_bytes() == name.as_bytes() => {
-            Err(PatternError::PublicSuffix { suffix: name.to_owned() })
-        }
-        _ => Ok(()),
+/// Refuses the names below which anybody can have one, and what would open such names.
+fn check_suffix(pattern: &DomainPattern) -> Result<(), PatternError> {
+    if suffixes::is_public_suffix(&pattern.name) {
+        return Err(PatternError::PublicSuffix { suffix: pattern.name.clone() });
+    }
+    match suffix_below(pattern) {
+        Some(suffix) => Err(PatternError::AbovePublicSuffix { pattern: pattern.clone(), suffix }),
+        None => Ok(()),
     }
 }
 

@@ -2,7 +2,8 @@
 
 #![cfg(test)]
 
-use egress::domain::{DomainPattern, registrable_domain};
+use egress::config::Config;
+use egress::domain::{DomainPattern, counted_under, registrable_domain, suffix_below};
 use proptest::prelude::*;
 
 /// One line for each: what was typed, and the pattern or the sentence.
@@ -59,6 +60,10 @@ fn what_people_type_becomes_a_name() {
         "host.internal",
         "foo.unknown-top-level",
         "www.ck",
+        "例.公司.cn",
+        "amazonaws.com",
+        "sts.us-east-1.amazonaws.com",
+        ".dkr.ecr.us-east-1.amazonaws.com",
     ]);
     insta::assert_snapshot!(table);
 }
@@ -122,6 +127,14 @@ fn what_can_t_be_granted_is_refused_in_one_sentence() {
         "github.io",
         ".s3.amazonaws.com",
         "foo.ck",
+        "公司.cn",
+        ".xn--55qx5d.cn",
+        ".amazonaws.com",
+        ".us-east-1.amazonaws.com",
+        "*.fastly.net",
+        ".run.app",
+        ".airflow.amazonaws.com",
+        ".møre-og-romsdal.no",
         &long_label,
         &long_name,
         &long_text,
@@ -221,6 +234,10 @@ fn the_registrable_part_of_a_host_is_found() {
         ("x.y.github.io", Some("y.github.io")),
         ("files.pythonhosted.org", Some("pythonhosted.org")),
         ("a.co.uk", Some("a.co.uk")),
+        ("www.xn--fsq.xn--55qx5d.cn", Some("xn--fsq.xn--55qx5d.cn")),
+        ("www.例.公司.cn", Some("例.公司.cn")),
+        ("www.github.com.", Some("github.com")),
+        ("xn--55qx5d.cn", None),
         ("co.uk", None),
         ("com", None),
         ("10.0.0.1", None),
@@ -229,6 +246,37 @@ fn the_registrable_part_of_a_host_is_found() {
     ] {
         assert_eq!(registrable_domain(host), part, "{host}");
     }
+}
+
+#[test]
+fn what_lies_above_public_suffixes_can_be_denied_and_stays_readable() {
+    let stored: DomainPattern = serde_json::from_str("\".amazonaws.com\"").unwrap();
+    assert_eq!(suffix_below(&stored).as_deref(), Some("s3.amazonaws.com"));
+    let config = |more: &str| {
+        let text = format!("denied_domains = [\".amazonaws.com\"]\n[groups]\napprovers = [\"bob\"]\n{more}");
+        Config::parse(&text).map_err(|error| error.to_string())
+    };
+    assert!(config("").is_ok());
+    let preset = "[presets.blobs]\ndescription = \"x\"\ndomains = [\".windows.net\"]\n";
+    assert!(config(preset).unwrap_err().contains("presets.blobs: .windows.net would open servicebus."));
+}
+
+#[test]
+fn connections_are_counted_under_what_somebody_registered() {
+    for (host, name) in [
+        ("API.GitHub.com", "github.com"),
+        ("github.com", "github.com"),
+        ("x.y.github.io", "y.github.io"),
+        ("github.io", "github.io"),
+        ("my_host.example.com", "example.com"),
+        ("10.2.3.4", "10.2.3.4"),
+        ("198.51.100.3:443", "198.51.100.3:443"),
+        ("", ""),
+    ] {
+        assert_eq!(counted_under(host), name, "{host}");
+    }
+    assert_eq!(counted_under(&"ü".repeat(9_999)).chars().count(), 253);
+    assert_eq!(counted_under(&format!("{}.com", label(300))).len(), 253);
 }
 
 /// Names that look like what people type, more often near the truth than not.
@@ -286,6 +334,17 @@ proptest! {
         if let Err(refusal) = DomainPattern::parse(&text) {
             let sentence = refusal.to_string();
             prop_assert!(!sentence.chars().any(char::is_control) && sentence.len() < 1_500, "{sentence:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_pattern_matches_is_counted_where_it_is_looked_for(text in typed(), before in "[A-Za-z0-9]{1,9}(\\.[a-z]{1,9}){0,2}") {
+        if let Ok(pattern) = DomainPattern::parse(&text) {
+            let mut hosts = vec![pattern.name().to_uppercase()];
+            hosts.extend(pattern.includes_subdomains().then(|| format!("{before}.{}", pattern.name())));
+            for host in hosts.into_iter().filter(|host| pattern.matches(host)) {
+                prop_assert_eq!(counted_under(&host), counted_under(pattern.name()), "{} {}", pattern, host);
+            }
         }
     }
 
