@@ -29,6 +29,8 @@ PARAMETERS := \
 
 # The configuration that is packed with the functions.
 CONFIG ?= infra/config/egress.toml
+# The policies that are packed with the function that decides.
+POLICY ?= infra/config/policy.cedar
 
 # release: what is deployed to AWS, for ARCHITECTURE (arm64 or x86_64), built by cargo-lambda.
 # dev: the tests' build, for this machine.
@@ -54,7 +56,7 @@ variable = $(lastword $(subst :, ,$(1)))
 parameter = $(if $(filter undefined,$(origin $(variable))),,--parameter '$(firstword $(subst :, ,$(1)))=$($(variable))')
 
 .DEFAULT_GOAL := package
-.PHONY: help package deploy delete outputs check build lint test demo cargo cargo-lambda
+.PHONY: help package deploy delete outputs check build lint test bench demo cargo cargo-lambda
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -76,7 +78,7 @@ outputs: ## prints the stack's outputs
 	@venv=$(VENV) && $(STACK) outputs --stack-name '$(APP_STACK_NAME)' $(if $(OUTPUTS_JSON),--json '$(OUTPUTS_JSON)')
 
 package: check build ## builds the functions, and uploads them and the templates CFN_ARTEFACT_S3_BUCKET=…
-	@python3 infra/package.py --binaries '$(BINARIES)' --config '$(CONFIG)' $(FUNCTIONS)
+	@python3 infra/package.py --binaries '$(BINARIES)' --config '$(CONFIG)' --policy '$(POLICY)' $(FUNCTIONS)
 	@venv=$(VENV) && "$$venv/bin/aws" cloudformation package --template-file infra/root.yaml \
 		--s3-bucket '$(CFN_ARTEFACT_S3_BUCKET)' --s3-prefix '$(APP_STACK_NAME)' \
 		--output-template-file $(PACKAGED) >$(PACKAGED).log 2>&1 || { cat $(PACKAGED).log >&2; exit 1; }
@@ -124,6 +126,9 @@ lint: cargo ## formatting, clippy, templates, licences and sources of the depend
 	@venv=$(VENV) && "$$venv/bin/cfn-lint"
 	@if command -v cargo-deny >/dev/null; then cargo deny --log-level error check bans licenses sources; \
 		else echo "lint: cargo-deny is not installed, so deny.toml is not checked here (cargo install cargo-deny)"; fi
+
+bench: cargo ## measures what has a budget
+	@cargo bench --locked --package tests
 
 demo: cargo ## replays the article's experiment on this machine
 	@tests/setup/packages.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Packs each function's binary as Lambda takes it: a zip of `bootstrap`, and of the configuration.
+"""Packs each function's binary as Lambda takes it: a zip of `bootstrap`, and of what the operator decides.
 
 The same input gives the same zip, byte for byte, so that a function that has not changed is neither
 uploaded nor deployed again. A zip whose input has not changed is left as it is.
@@ -15,8 +15,9 @@ import zipfile
 from pathlib import Path
 
 FUNCTIONS = ("provision", "intake", "requests", "alerts", "notify")
-# The custom resources' function is not configured: a change of the configuration leaves it alone.
-WITHOUT_CONFIG = ("provision",)
+# What a function reads of what the operator decides. A change of the rest leaves it alone.
+CONFIGURED = ("intake", "requests", "alerts", "notify")
+DECIDES = ("requests",)
 # The earliest time that a zip can hold.
 TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -26,12 +27,18 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     if not options.config.is_file():
         sys.exit(f"package: no configuration at {options.config}; name one with CONFIG=…")
+    if not options.policy.is_file():
+        sys.exit(f"package: no policies at {options.policy}; name them with POLICY=…")
     for name in options.functions:
         binary = Path(options.binaries.format(name=name))
         if not binary.is_file():
             sys.exit(f"package: {name} is not built: there is no {binary}; run `make build` first")
-        config = None if name in WITHOUT_CONFIG else options.config
-        print(pack(name, binary, config, options.out), flush=True)
+        decided = {}
+        if name in CONFIGURED:
+            decided["egress.toml"] = options.config
+        if name in DECIDES:
+            decided["policy.cedar"] = options.policy
+        print(pack(name, binary, decided, options.out), flush=True)
 
 
 def arguments():
@@ -39,14 +46,15 @@ def arguments():
     parser.add_argument("functions", nargs="*", default=FUNCTIONS, help="which (all)")
     parser.add_argument("--binaries", required=True, help="where a binary is, with {name} for its function")
     parser.add_argument("--config", type=Path, default=Path("infra/config/egress.toml"))
+    parser.add_argument("--policy", type=Path, default=Path("infra/config/policy.cedar"))
     parser.add_argument("--out", type=Path, default=Path("target/package"))
     return parser.parse_args()
 
 
-def pack(name, binary, config, out):
+def pack(name, binary, decided, out):
     """Writes the zip if it would differ, and says in one line what was done."""
     target, stamp = out / f"{name}.zip", out / f"{name}.input"
-    digest = input_digest(binary, config)
+    digest = input_digest(binary, decided)
     if target.exists() and stamp.exists() and stamp.read_text() == digest:
         return f"{name}: unchanged, {size(target)}"
     # The stamp goes first: an interrupted run must not leave one that speaks for another zip.
@@ -55,8 +63,7 @@ def pack(name, binary, config, out):
         stripped = Path(folder, "bootstrap")
         strip(binary, stripped)
         members = [("bootstrap", stripped.read_bytes(), 0o755)]
-        if config:
-            members.append(("egress.toml", config.read_bytes(), 0o644))
+        members += [(member, path.read_bytes(), 0o644) for member, path in decided.items()]
         written = Path(folder, "zip")
         write_zip(written, members)
         written.replace(target)
@@ -64,9 +71,9 @@ def pack(name, binary, config, out):
     return f"{name}: packed, {size(target)}"
 
 
-def input_digest(binary, config):
+def input_digest(binary, decided):
     digest = hashlib.sha256(Path(__file__).read_bytes())
-    for path in filter(None, (binary, config)):
+    for path in (binary, *decided.values()):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

@@ -1,4 +1,5 @@
-//! What an operator decides, in `egress.toml`: who approves, presets, durations, the deny list.
+//! What an operator decides in `egress.toml`: groups of people, presets, durations, lists of domains. Who may
+//! do what is decided in `policy.cedar` (see [`crate::policy`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,8 +13,9 @@ use crate::domain::DomainPattern;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Who decides, and how many it takes.
-    pub approval: Approvals,
+    /// Groups of people by name, each person by the id that intake proves. Policies speak of them; `approvers`
+    /// must be among them.
+    pub groups: BTreeMap<String, Vec<String>>,
     /// How long things last.
     #[serde(default)]
     pub durations: Durations,
@@ -23,20 +25,12 @@ pub struct Config {
     /// Sets of domains that are approved at once, by name.
     #[serde(default)]
     pub presets: BTreeMap<String, Preset>,
+    /// What counts as a risk.
+    #[serde(default)]
+    pub risk: RiskSettings,
     /// How alerts are grouped.
     #[serde(default)]
     pub alerts: Alerts,
-}
-
-/// Who decides about requests that no preset covers.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Approvals {
-    /// The people who may approve, deny and revoke, by the id that intake proves. Never one's own request.
-    pub approvers: Vec<String>,
-    /// How many distinct people have to say yes.
-    #[serde(default = "one")]
-    pub needed: usize,
 }
 
 /// How long grants last and requests wait. Written as `90m`, `8h`, `7d`.
@@ -46,12 +40,22 @@ pub struct Durations {
     /// Of a grant, where the request doesn't say.
     #[serde(deserialize_with = "duration")]
     pub default: Duration,
-    /// Of a grant, at most. A request for longer is refused.
-    #[serde(deserialize_with = "duration")]
-    pub longest: Duration,
     /// After which a request that nobody decided lapses.
     #[serde(deserialize_with = "duration")]
     pub pending: Duration,
+    /// After which approvers are first reminded of it. Each time after that is twice as long.
+    #[serde(deserialize_with = "duration")]
+    pub reminder: Duration,
+}
+
+/// What counts as a risk, and what is looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RiskSettings {
+    /// Hosts where anybody can upload, so that data can leave by them.
+    pub anybody_can_upload: Vec<DomainPattern>,
+    /// For how many days what was blocked is looked at, at most 14: so long alerts keep it.
+    pub days: u32,
 }
 
 /// Domains that belong together and are approved at once.
@@ -92,6 +96,12 @@ pub enum ConfigError {
     Meaning(String),
 }
 
+/// The group whose members decide. Policies may know others beside it.
+pub const APPROVERS: &str = "approvers";
+/// The longest that anything lasts.
+pub const LONGEST: Duration = Duration::from_hours(24 * 3_660);
+/// For so many days alerts keep what was blocked.
+const MOST_DAYS: u32 = 14;
 /// The most domains of a preset: a request for it is one item of the ledger and one event of the bus.
 const LARGEST_PRESET: usize = 100;
 const MINUTE: Duration = Duration::from_mins(1);
@@ -100,7 +110,13 @@ const DAY: Duration = Duration::from_hours(24);
 
 impl Default for Durations {
     fn default() -> Self {
-        Self { default: 8 * HOUR, longest: 30 * DAY, pending: 3 * DAY }
+        Self { default: 8 * HOUR, pending: 3 * DAY, reminder: 2 * HOUR }
+    }
+}
+
+impl Default for RiskSettings {
+    fn default() -> Self {
+        Self { anybody_can_upload: Vec::new(), days: 7 }
     }
 }
 
@@ -140,32 +156,42 @@ impl Config {
         self.presets.values().flat_map(|preset| &preset.domains).any(|known| known.covers(pattern))
     }
 
+    /// Everybody who is in some group, each once, as a person is compared.
+    pub fn people(&self) -> BTreeSet<String> {
+        self.groups.values().flatten().map(|person| same_spelling(person)).collect()
+    }
+
+    /// The groups that a person is in.
+    pub fn groups_of(&self, person: &str) -> impl Iterator<Item = &str> {
+        let person = same_spelling(person);
+        let holds = move |people: &Vec<String>| people.iter().any(|one| same_spelling(one) == person);
+        self.groups.iter().filter(move |(_, people)| holds(people)).map(|(name, _)| name.as_str())
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let wrong = |message: String| Err(ConfigError::Meaning(message));
-        let Durations { default, longest, pending } = self.durations;
-        if default > longest {
-            return wrong("durations.default is longer than durations.longest".to_owned());
-        }
-        for (name, duration) in [("default", default), ("longest", longest), ("pending", pending)] {
-            if duration < MINUTE || duration > 3_660 * DAY {
+        let Durations { default, pending, reminder } = self.durations;
+        for (name, duration) in [("default", default), ("pending", pending), ("reminder", reminder)] {
+            if duration < MINUTE || duration > LONGEST {
                 return wrong(format!("durations.{name} is under a minute, or over ten years"));
             }
         }
         if self.alerts.window < MINUTE || self.alerts.window > DAY {
             return wrong("alerts.window is under a minute, or over a day".to_owned());
         }
-        let people = self
-            .approval
-            .approvers
-            .iter()
-            .map(|person| person.trim().to_lowercase())
-            .collect::<BTreeSet<_>>()
-            .len();
-        if self.approval.needed == 0 || self.approval.needed > people {
+        if self.risk.days == 0 || self.risk.days > MOST_DAYS {
             return wrong(format!(
-                "approval.needed is {}: it takes at least one approver, and there are {people}",
-                self.approval.needed
+                "risk.days is {}: it is at least 1, and at most {MOST_DAYS}",
+                self.risk.days
             ));
+        }
+        if self.groups.get(APPROVERS).is_none_or(Vec::is_empty) {
+            return wrong(format!("groups.{APPROVERS} is missing or empty: somebody has to decide"));
+        }
+        for (name, people) in &self.groups {
+            if people.iter().any(|person| person.trim().is_empty()) {
+                return wrong(format!("groups.{name} has somebody without a name"));
+            }
         }
         for (name, preset) in &self.presets {
             if preset.domains.is_empty() {
@@ -184,8 +210,10 @@ impl Config {
     }
 }
 
-fn one() -> usize {
-    1
+/// Mail addresses and ids come in whatever case a chat or a directory has them. Nobody becomes another
+/// person by it, and so approves an own request, or counts twice.
+pub fn same_spelling(person: &str) -> String {
+    person.trim().to_lowercase()
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -197,7 +225,7 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
 mod tests {
     use super::*;
 
-    const SMALLEST: &str = "[approval]\napprovers = [\"bob\"]\n";
+    const SMALLEST: &str = "[groups]\napprovers = [\"bob\"]\n";
 
     fn error(more: &str) -> String {
         Config::parse(&format!("{SMALLEST}{more}")).unwrap_err().to_string()
@@ -206,9 +234,10 @@ mod tests {
     #[test]
     fn the_smallest_configuration_has_safe_defaults() {
         let config = Config::parse(SMALLEST).unwrap();
-        assert_eq!(config.approval.needed, 1);
         assert_eq!(config.durations.default, 8 * HOUR);
+        assert_eq!(config.durations.reminder, 2 * HOUR);
         assert_eq!(config.alerts.window, 15 * MINUTE);
+        assert_eq!(config.risk.days, 7);
     }
 
     #[test]
@@ -220,17 +249,21 @@ mod tests {
     }
 
     #[test]
+    fn a_person_is_the_same_in_any_spelling() {
+        let config =
+            Config::parse("[groups]\napprovers = [\"Bob\", \"carol\"]\nsecurity = [\" bob\"]\n").unwrap();
+        assert_eq!(config.groups_of("BOB ").collect::<Vec<_>>(), ["approvers", "security"]);
+        assert_eq!(config.groups_of("mallory").count(), 0);
+        assert_eq!(config.people().into_iter().collect::<Vec<_>>(), ["bob", "carol"]);
+    }
+
+    #[test]
     fn mistakes_are_named() {
-        assert!(error("needed = 2").contains("approval.needed is 2"));
-        assert!(error("[durations]\ndefault = \"60d\"").contains("durations.default"));
+        assert!(error("[durations]\ndefault = \"4000d\"").contains("durations.default"));
         assert!(error("[durations]\nlongst = \"60d\"").contains("longst"));
-        assert!(error("needed = 0").contains("approval.needed is 0"));
-        assert!(
-            Config::parse("[approval]\napprovers = [\"bob\", \"Bob\"]\nneeded = 2")
-                .unwrap_err()
-                .to_string()
-                .contains("approval.needed is 2: it takes at least one approver, and there are 1")
-        );
+        assert!(error("[durations]\nreminder = \"10s\"").contains("durations.reminder"));
+        assert!(error("security = [\" \"]").contains("groups.security has somebody without a name"));
+        assert!(error("[risk]\ndays = 15").contains("risk.days is 15"));
         assert!(
             error("[presets.all]\ndescription = \"x\"\ndomains = [\".co.uk\"]")
                 .contains("presets.all: co.uk is a public suffix")
@@ -244,7 +277,9 @@ mod tests {
         );
         assert!(error("[alerts]\nwindow = \"2d\"").contains("alerts.window"));
         assert!(error("[durations]\npending = \"10s\"").contains("durations.pending"));
-        assert!(Config::parse("").unwrap_err().to_string().contains("approval"));
+        assert!(Config::parse("").unwrap_err().to_string().contains("groups"));
+        let nobody = "[groups]\nsecurity = [\"bob\"]";
+        assert!(Config::parse(nobody).unwrap_err().to_string().contains("groups.approvers is missing"));
         let denied = "[presets.p]\ndescription=\"x\"\ndomains=[\"a.evil.org\"]";
         let text = format!("denied_domains = [\".evil.org\"]\n{SMALLEST}{denied}");
         assert!(Config::parse(&text).unwrap_err().to_string().contains("presets.p: a.evil.org"));

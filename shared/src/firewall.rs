@@ -2,6 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// What AWS gives out with each version of a rule group, and wants back with a write: a write with the
 /// token of an older version is refused. That is the lock on which reconcile stands.
@@ -20,12 +24,60 @@ pub enum Content {
 /// A rule group as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleGroup {
+    /// Its ARN.
+    pub arn: String,
     /// The token of this version.
     pub token: UpdateToken,
     /// What is in it.
     pub content: Content,
     /// What a write has to say again, since it replaces the whole group.
     pub settings: Settings,
+    /// How many units of capacity it has.
+    pub capacity: u64,
+    /// How many units its content takes, as AWS counts; nobody knows after a change of it.
+    pub consumed: u64,
+    /// When it was last changed, by whomever.
+    pub changed_at: Option<Timestamp>,
+}
+
+/// What decides about a host beside the grants: a stateful rule group of the firewall's policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyGroup {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// What is in it.
+    pub rules: PolicyRules,
+}
+
+/// The rules of a [`PolicyGroup`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicyRules {
+    /// Suricata rules.
+    Text(String),
+    /// A list of domains.
+    DomainList {
+        /// `ALLOWLIST`, `DENYLIST`, `REJECTLIST`, `ALERTLIST`.
+        kind: String,
+        /// The entries, as they stand there.
+        targets: Vec<String>,
+        /// What is compared: `TLS_SNI`, `HTTP_HOST`.
+        target_types: Vec<String>,
+    },
+    /// Rules of another kind, or a group that can't be read: why it can't be judged.
+    Other(String),
+}
+
+/// Connections from one address to one port of another, as the firewall knows them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Flow {
+    /// Where they come from.
+    pub source: IpAddr,
+    /// Where they go to.
+    pub destination: IpAddr,
+    /// The destination's port.
+    pub port: u16,
 }
 
 /// The rest of a rule group, which grants leave as it is.
@@ -69,14 +121,29 @@ pub enum FirewallError {
     Unavailable(String),
 }
 
-/// The firewall, at one rule group of it.
+/// The firewall, at the rule groups of it that hold grants.
 pub trait Firewall {
-    /// Reads the rule group with its token.
-    fn read(&self) -> impl Future<Output = Result<RuleGroup, FirewallError>> + Send;
+    /// Reads the grants groups with their tokens, in their configured order.
+    fn read(&self) -> impl Future<Output = Result<Vec<RuleGroup>, FirewallError>> + Send;
 
-    /// Replaces the whole rule group, if its token still is the newest; answers the new token.
+    /// Replaces a whole rule group, if its token still is the newest; answers the new token.
     fn write(&self, group: &RuleGroup) -> impl Future<Output = Result<UpdateToken, FirewallError>> + Send;
 
-    /// Whether every availability zone of the firewall works with this version of the rule group.
-    fn in_sync(&self, token: &UpdateToken) -> impl Future<Output = Result<bool, FirewallError>> + Send;
+    /// What [`Firewall::write`] would answer, without a change: how many units of capacity it would take.
+    fn try_out(&self, group: &RuleGroup) -> impl Future<Output = Result<u64, FirewallError>> + Send;
+
+    /// Whether every availability zone of the firewall works with these versions of the rule groups, by ARN.
+    fn in_sync(
+        &self,
+        versions: &BTreeMap<String, UpdateToken>,
+    ) -> impl Future<Output = Result<bool, FirewallError>> + Send;
+
+    /// Ends open connections, any number; those that are still allowed are let pass when they come again.
+    fn flush(&self, flows: &[Flow]) -> impl Future<Output = Result<(), FirewallError>> + Send;
+
+    /// The stateful rule groups of the firewall's policy, in the order in which they decide.
+    fn policy(&self) -> impl Future<Output = Result<Vec<PolicyGroup>, FirewallError>> + Send;
+
+    /// Whether the firewall logs alerts, and so the uses of grants.
+    fn logs_alerts(&self) -> impl Future<Output = Result<bool, FirewallError>> + Send;
 }

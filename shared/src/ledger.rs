@@ -1,13 +1,14 @@
 //! The ledger: what was asked, decided, done. A transition is one transaction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::bus::Event;
-use crate::request::{LiveGrant, Request, RequestId, StateName};
+use crate::firewall::Flow;
+use crate::request::{Ending, LiveGrant, Request, RequestId, StateName};
 
 /// One entry of a request's history: written once, never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,13 +19,21 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     /// Who: a person, `policy`, `clock` or `firewall`.
     pub by: String,
+    /// What was done: `approved`, `reminded`, …
+    pub what: String,
     /// The state before; none for a new request.
     pub from: Option<StateName>,
     /// The state after.
     pub to: StateName,
+    /// How it ended, when it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
     /// What they said, or why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// SHA-256, in hexadecimal, over the entry before it and this one: an entry that is changed or taken
+    /// away afterwards breaks the row (see [`crate::history`]).
+    pub seal: String,
 }
 
 /// An event that waits to be published, written in the transaction that caused it.
@@ -47,6 +56,15 @@ pub struct Deadline {
     pub request_id: RequestId,
 }
 
+/// A grant that has ended, whose open connections are still to be cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// The request that the grant came of.
+    pub request_id: RequestId,
+    /// When it ended.
+    pub at: Timestamp,
+}
+
 /// All that one transition writes, at once or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
@@ -56,6 +74,8 @@ pub struct Transition {
     pub history: HistoryEntry,
     /// The grant that is live after it; none takes away one that was.
     pub live: Option<LiveGrant>,
+    /// Whether its grant ends by it, so that its connections have to be cut.
+    pub cut: bool,
     /// The deadline that held before it, which goes.
     pub deadline_before: Option<Timestamp>,
     /// The deadline that holds after it.
@@ -66,6 +86,19 @@ pub struct Transition {
     pub message_key: Option<String>,
 }
 
+/// An event that could not be taken, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedEvent {
+    /// Its id: the digest of the event, so that another delivery of it is kept once.
+    pub id: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why, with the field's name.
+    pub reason: String,
+    /// The event as JSON, cut to 8,000 characters.
+    pub event: String,
+}
+
 /// The entries of a shared domain list that were put there by us.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OwnTargets {
@@ -73,6 +106,32 @@ pub struct OwnTargets {
     pub targets: BTreeSet<String>,
     /// How often entries were claimed until now.
     pub claims: u64,
+}
+
+/// What a grant let pass, as the firewall logged it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The first time.
+    pub first_used_at: Timestamp,
+    /// The last time.
+    pub last_used_at: Timestamp,
+    /// How many connections.
+    pub connections: u64,
+}
+
+/// Connections that were blocked, in one window, from one source to one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockedCount {
+    /// The name that the client asked for.
+    pub host: String,
+    /// The address that the firewall saw the connections come from.
+    pub source: String,
+    /// How many.
+    pub connections: u64,
+    /// The last of them.
+    pub last_seen: Timestamp,
+    /// The message of the rule that blocked.
+    pub signature: String,
 }
 
 /// Why the ledger didn't do it.
@@ -92,16 +151,28 @@ pub enum LedgerError {
     Unavailable(String),
 }
 
-/// The store of requests. Every read is strongly consistent.
+/// The store of requests. Every read is strongly consistent, but those of evidence and of what was blocked.
 pub trait Ledger {
     /// The request as it is now.
     fn load(&self, id: &RequestId) -> impl Future<Output = Result<Option<Request>, LedgerError>> + Send;
 
-    /// Whether a message has done its work before.
-    fn acted_on(&self, message_key: &str) -> impl Future<Output = Result<bool, LedgerError>> + Send;
-
     /// Writes a transition, whole or not at all.
     fn commit(&self, transition: &Transition) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Writes the answer to a message that changes nothing, whole or not at all, and notes that the message
+    /// has done its work; [`LedgerError::Duplicate`] when it had before.
+    fn answer(
+        &self,
+        message_key: &str,
+        outbox: &OutboxEntry,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Keeps an event that could not be taken, with what is told of it; once, however often it comes.
+    fn refuse(
+        &self,
+        refused: &RefusedEvent,
+        outbox: &OutboxEntry,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// What happened to a request, in order.
     fn history(&self, id: &RequestId) -> impl Future<Output = Result<Vec<HistoryEntry>, LedgerError>> + Send;
@@ -109,11 +180,24 @@ pub trait Ledger {
     /// Every grant that the firewall should let pass. One that can't be read is left out, and so is closed.
     fn live_grants(&self) -> impl Future<Output = Result<Vec<LiveGrant>, LedgerError>> + Send;
 
-    /// The deadlines up to `now`, the oldest first, at most a hundred.
-    fn due(&self, now: Timestamp) -> impl Future<Output = Result<Vec<Deadline>, LedgerError>> + Send;
+    /// Every request that is pending or live, by its deadline. One that can't be read is left out.
+    fn open_requests(&self) -> impl Future<Output = Result<Vec<Request>, LedgerError>> + Send;
+
+    /// The deadlines up to `now`, the oldest first, at most a hundred, behind `after` where that is given.
+    fn due(
+        &self,
+        now: Timestamp,
+        after: Option<&Deadline>,
+    ) -> impl Future<Output = Result<Vec<Deadline>, LedgerError>> + Send;
 
     /// Takes away a deadline about which nothing is left to do.
     fn clear_deadline(&self, deadline: &Deadline) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// The grants whose connections are still to be cut, at most a hundred.
+    fn cuts(&self) -> impl Future<Output = Result<Vec<Cut>, LedgerError>> + Send;
+
+    /// Takes away a cut that is done.
+    fn cut_done(&self, cut: &Cut) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// What was written up to a time and still waits to be published, the oldest first, at most a hundred.
     fn outbox(&self, until: Timestamp) -> impl Future<Output = Result<Vec<OutboxEntry>, LedgerError>> + Send;
@@ -125,11 +209,12 @@ pub trait Ledger {
     fn published(&self, entries: &[OutboxEntry]) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Our entries of a shared domain list.
-    fn own_targets(&self) -> impl Future<Output = Result<OwnTargets, LedgerError>> + Send;
+    fn own_targets(&self, rule_group: &str) -> impl Future<Output = Result<OwnTargets, LedgerError>> + Send;
 
     /// Adds entries of a shared domain list to those that are ours, and counts it. Others that are stay so.
     fn claim_targets(
         &self,
+        rule_group: &str,
         targets: &BTreeSet<String>,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
@@ -137,7 +222,28 @@ pub trait Ledger {
     /// claimed since `claims` was read: then somebody may be about to put one of them back.
     fn release_targets(
         &self,
+        rule_group: &str,
         targets: &BTreeSet<String>,
         claims: u64,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// What these grants let pass; those of which no use was logged are not in it.
+    fn evidence(
+        &self,
+        ids: &[RequestId],
+    ) -> impl Future<Output = Result<BTreeMap<RequestId, Evidence>, LedgerError>> + Send;
+
+    /// The connections that a grant is logged to have let pass, the last first, at most `most`.
+    fn flows(
+        &self,
+        id: &RequestId,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<Flow>, LedgerError>> + Send;
+
+    /// What was blocked since then of the hosts of a registrable domain (or of one host that is below none).
+    fn blocked(
+        &self,
+        domain: &str,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<Vec<BlockedCount>, LedgerError>> + Send;
 }

@@ -9,7 +9,10 @@
 //!   to it: the new state, its history, the live grant, the next deadline, the events.
 //! - [`rules`]: live grants as the content of a firewall's rule group, Suricata text or domain
 //!   list, and that content read back.
-//! - [`config`]: what an operator decides in `egress.toml`.
+//! - [`risk`]: how risky a request is, and what it would change.
+//! - [`policy`]: who may do what, in Cedar; and [`config`]: the rest of what an operator decides.
+//! - [`explain`]: why a host is blocked, or passes.
+//! - [`history`]: the seals that show a history that was changed.
 //! - [`events`]: everything that crosses the bus, with its checks.
 //!
 //! The edges are traits with one AWS implementation each in [`aws`]:
@@ -24,9 +27,13 @@ pub mod bus;
 pub mod config;
 pub mod domain;
 pub mod events;
+pub mod explain;
 pub mod firewall;
+pub mod history;
 pub mod ledger;
 pub mod lifecycle;
+pub mod policy;
 pub mod reconcile;
 pub mod request;
+pub mod risk;
 pub mod rules;

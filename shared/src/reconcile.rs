@@ -1,11 +1,14 @@
 //! The one way in which the firewall changes: from the ledger's live grants to the whole content of the
-//! rule group, never a patch of an event.
+//! rule groups, never a patch of an event.
 //!
-//! The order makes a lost update impossible: (1) read the rule group and its token, (2) read the live
-//! grants, strongly consistent, (3) render, (4) write with that token, (5) read the live grants again, and
-//! if they have changed, begin again at (1). Of two that write, the one that read older grants holds an
-//! older token: its write is refused, and it begins again at (1). Where the other one found nothing to
-//! write, (5) finds what that one knew.
+//! The order makes a lost update impossible: (1) read all rule groups and their tokens, (2) read the live
+//! grants, strongly consistent, (3) plan, (4) write what differs, each group with its token, (5) read the live
+//! grants again, and if they have changed, begin again at (1). Of two that write the same group, the one that
+//! read older grants holds an older token: its write is refused, and it begins again at (1). Where the other
+//! one found nothing to write, or wrote other groups only, (5) finds what that one knew.
+//!
+//! Several groups aren't written at once. After a crash between two of them the first has its plan and the
+//! next doesn't: what stands keeps its place, so the next attempt writes the rest of the same plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,12 +19,12 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use crate::bus::Event;
-use crate::domain::DomainPattern;
 use crate::events::{self, AllowListChanged, DriftFound};
 use crate::firewall::{Content, Firewall, FirewallError, RuleGroup, UpdateToken};
 use crate::ledger::{Ledger, LedgerError, OutboxEntry, OwnTargets};
-use crate::request::{LiveGrant, RequestId};
-use crate::rules::{self, Plan};
+use crate::request::{LiveGrant, Request, RequestId};
+use crate::risk::Room;
+use crate::rules::{self, Drift, GroupPlan, Plan};
 
 /// How often a refused token is tried again. Each refusal means that another writer got through.
 const MOST_ATTEMPTS: u32 = 8;
@@ -35,22 +38,20 @@ const SLOWEST_LOOK: Duration = Duration::from_secs(2);
 /// The firewall as it is after reconcile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reconciled {
-    /// The token of what stands in the rule group.
-    pub token: UpdateToken,
+    /// The token of what stands in each rule group, by ARN.
+    pub versions: BTreeMap<String, UpdateToken>,
     /// The live grants that were read.
     pub live: Vec<LiveGrant>,
-    /// What can't stand in the rule group, and why.
-    pub unplaced: BTreeMap<DomainPattern, String>,
+    /// The grants that can't stand in the rule groups whole, and why.
+    pub unplaced: BTreeMap<RequestId, String>,
     /// The events about it that wait in the outbox: what was found changed by hand, and each write.
     pub told: Vec<OutboxEntry>,
 }
 
 impl Reconciled {
-    /// The grants that stand in the rule group whole, and are not known to be active yet.
+    /// The grants that stand in the rule groups whole, and are not known to be active yet.
     pub fn waiting(&self) -> impl Iterator<Item = &LiveGrant> {
-        let placed =
-            |grant: &LiveGrant| !grant.domains.iter().any(|domain| self.unplaced.contains_key(domain));
-        self.live.iter().filter(move |grant| !grant.active && placed(grant))
+        self.live.iter().filter(|grant| !grant.active && !self.unplaced.contains_key(&grant.request_id))
     }
 }
 
@@ -71,7 +72,7 @@ pub enum ReconcileError {
     Event(#[from] serde_json::Error),
 }
 
-/// Brings the rule group to what the ledger and the clock say. `jitter` gives numbers from 0 to 1, one for
+/// Brings the rule groups to what the ledger and the clock say. `jitter` gives numbers from 0 to 1, one for
 /// each pause.
 pub async fn reconcile<F: Firewall, L: Ledger>(
     firewall: &F,
@@ -79,98 +80,166 @@ pub async fn reconcile<F: Firewall, L: Ledger>(
     now: Timestamp,
     mut jitter: impl FnMut() -> f64,
 ) -> Result<Reconciled, ReconcileError> {
-    let (mut pause, mut full, mut told) = (FIRST_PAUSE, None, Vec::new());
-    for _ in 0..MOST_ATTEMPTS {
-        match attempt(firewall, ledger, now, full.as_deref(), &mut told).await {
-            Ok(Attempt { reconciled, overtaken: false }) => return Ok(Reconciled { told, ..reconciled }),
-            // What can't be opened must not keep what has ended from being closed.
-            Err(ReconcileError::Firewall(error @ (FirewallError::Full(_) | FirewallError::Refused(_))))
-                if full.is_none() =>
-            {
-                full = Some(error.to_string());
+    let edges = Edges { firewall, ledger, now };
+    let (mut closed, mut told) = (BTreeMap::new(), Vec::new());
+    let (mut pause, mut attempts) = (FIRST_PAUSE, 0);
+    while attempts < MOST_ATTEMPTS {
+        match attempt(&edges, &closed, &mut told).await? {
+            Attempt::Done(reconciled) => return Ok(Reconciled { told, ..reconciled }),
+            // What can't be opened must not keep what has ended from being closed. Once for each group.
+            Attempt::Refused(rule_group, error) => {
+                tracing::warn!(rule_group, %error, "the rule group takes nothing new for now");
+                closed.insert(rule_group, error.to_string());
                 continue;
             }
-            Ok(_) | Err(ReconcileError::Firewall(FirewallError::StaleToken)) => {}
-            Err(error) => return Err(error),
+            Attempt::Overtaken => {}
         }
-        tracing::info!("another writer was quicker: reading the rule group again");
+        tracing::info!("another writer was quicker: reading the rule groups again");
         sleep(pause.mul_f64(jitter().clamp(0.0, 1.0))).await;
         pause *= 2;
+        attempts += 1;
     }
     Err(ReconcileError::Contended)
 }
 
 /// What one attempt came to.
-struct Attempt {
-    reconciled: Reconciled,
-    /// Whether somebody has changed the ledger in the meantime, so that it takes another one.
-    overtaken: bool,
+enum Attempt {
+    /// Everything is as it should be.
+    Done(Reconciled),
+    /// Somebody else has changed a rule group or the ledger in the meantime, so that it takes another one.
+    Overtaken,
+    /// AWS takes what was planned for this rule group not at all: it takes another one without anything new
+    /// in it.
+    Refused(String, FirewallError),
 }
 
-/// One attempt; with `full`, the reason why not everything fits, only with what stands there already.
+/// One attempt; in `closed` rule groups, each with the reason, only with what stands there already.
 async fn attempt<F: Firewall, L: Ledger>(
-    firewall: &F,
-    ledger: &L,
-    now: Timestamp,
-    full: Option<&str>,
+    edges: &Edges<'_, F, L>,
+    closed: &BTreeMap<String, String>,
     told: &mut Vec<OutboxEntry>,
 ) -> Result<Attempt, ReconcileError> {
-    let current = firewall.read().await?;
-    let (live, own) = tokio::join!(live_at(ledger, now), own_targets(ledger, &current));
+    let &Edges { firewall, ledger, now } = edges;
+    let groups = firewall.read().await?;
+    let (live, own) = tokio::join!(live_at(ledger, now), own_targets(ledger, &groups));
     let (live, own) = (live?, own?);
-    let mut open = rules::open(&live);
-    let mut unplaced = BTreeMap::new();
-    if let Some(reason) = full {
-        let standing = rules::standing(&current.content);
-        let waiting = open.extract_if(.., |pattern, _| !standing.contains(pattern));
-        unplaced.extend(waiting.map(|(pattern, _)| (pattern, reason.to_owned())));
+    let Plan { groups: plans, unplaced } = rules::plan(&groups, &live, &own, closed);
+    let (mut versions, mut wrote, mut outdone, mut failure) = (BTreeMap::new(), false, false, None);
+    for (group, plan) in groups.into_iter().zip(plans) {
+        let own = own.get(&group.arn).cloned().unwrap_or_default();
+        let arn = group.arn.clone();
+        match bring_to(group, plan, &own, edges, told).await {
+            Ok(written) => {
+                wrote |= written.wrote;
+                outdone |= written.outdone;
+                versions.insert(arn, written.token);
+            }
+            Err(ReconcileError::Firewall(FirewallError::StaleToken)) => return Ok(Attempt::Overtaken),
+            Err(ReconcileError::Firewall(error @ (FirewallError::Full(_) | FirewallError::Refused(_))))
+                if !closed.contains_key(&arn) =>
+            {
+                return Ok(Attempt::Refused(arn, error));
+            }
+            // One rule group that can't be written keeps no other from being closed.
+            Err(ReconcileError::Firewall(error)) => failure = failure.or(Some(error)),
+            Err(error) => return Err(error),
+        }
     }
-    let mut plan = rules::plan(&current.content, &open, &own.targets);
-    unplaced.append(&mut plan.unplaced);
-    let reconciled = |token, live| Reconciled { token, live, unplaced, told: Vec::new() };
-    let released = &own.targets - &plan.own_targets;
-    let same = plan.content == current.content;
-    // Before anything is released there is a write, also of what stands there already: it makes every
-    // older token stale, so nobody who read before it puts an entry back without claiming it anew.
-    if same && released.is_empty() {
-        return Ok(Attempt { reconciled: reconciled(current.token, live), overtaken: false });
+    if let Some(failure) = failure {
+        return Err(failure.into());
     }
-    if let Some(found) = plan.drift.take() {
-        // Told before it is put right: after that nobody could tell any more.
-        tracing::warn!(found, "the rule group was changed by hand");
-        let drift = DriftFound { version: events::VERSION, update_token: current.token.0.clone(), found };
-        let id = format!("drift-found.{}", current.token.0);
-        told.push(tell(ledger, id, "DriftFound", &drift, now).await?);
-    }
-    let claims = claim(ledger, &plan, &own).await?;
-    let Plan { content, added, removed, .. } = plan;
-    let token = firewall.write(&RuleGroup { content, ..current }).await?;
-    if !(added.is_empty() && removed.is_empty()) {
-        tracing::info!(?added, ?removed, "the rule group was written");
-        let id = format!("allow-list-changed.{}", token.0);
-        let change =
-            AllowListChanged { version: events::VERSION, update_token: token.0.clone(), added, removed };
-        told.push(tell(ledger, id, "AllowListChanged", &change, now).await?);
-    }
-    let outdone = !release(ledger, &released, claims).await?;
     // Who changed the ledger since it was read may have found the old content to be right, and written
     // nothing that would have made our token stale.
-    let overtaken = outdone || requests_of(&live_at(ledger, now).await?) != requests_of(&live);
-    Ok(Attempt { reconciled: reconciled(token, live), overtaken })
+    if outdone || (wrote && requests_of(&live_at(ledger, now).await?) != requests_of(&live)) {
+        return Ok(Attempt::Overtaken);
+    }
+    Ok(Attempt::Done(Reconciled { versions, live, unplaced, told: Vec::new() }))
 }
 
-/// Puts an event into the outbox, whatever becomes of this invocation and of the bus.
-async fn tell<L: Ledger, T: Serialize>(
-    ledger: &L,
+/// Where it is read from and written to, and when.
+struct Edges<'a, F, L> {
+    firewall: &'a F,
+    ledger: &'a L,
+    now: Timestamp,
+}
+
+/// What came of one rule group.
+struct Written {
+    token: UpdateToken,
+    wrote: bool,
+    /// Whether somebody may be putting back what was taken out.
+    outdone: bool,
+}
+
+/// Brings one rule group to its plan.
+async fn bring_to<F: Firewall, L: Ledger>(
+    group: RuleGroup,
+    plan: GroupPlan,
+    own: &OwnTargets,
+    edges: &Edges<'_, F, L>,
+    told: &mut Vec<OutboxEntry>,
+) -> Result<Written, ReconcileError> {
+    let &Edges { firewall, ledger, .. } = edges;
+    let released = &own.targets - &plan.own_targets;
+    // Before anything is released there is a write, also of what stands there already: it makes every
+    // older token stale, so nobody who read before it puts an entry back without claiming it anew.
+    if plan.content == group.content && released.is_empty() {
+        return Ok(Written { token: group.token, wrote: false, outdone: false });
+    }
+    if let Some(drift) = &plan.drift {
+        // Told before it is put right: after that nobody could tell any more.
+        tracing::warn!(rule_group = group.arn, found = drift.found, "the rule group was changed by hand");
+        let (id, event) = drift_found(&group, drift);
+        tell(edges, id, "DriftFound", &event, told).await?;
+    }
+    let claims = claim(ledger, &group.arn, &plan, own).await?;
+    let GroupPlan { content, added, removed, .. } = plan;
+    let rule_group = group.arn.clone();
+    let token = firewall.write(&RuleGroup { content, ..group }).await?;
+    if !(added.is_empty() && removed.is_empty()) {
+        tracing::info!(rule_group, ?added, ?removed, "the rule group was written");
+        let id = format!("allow-list-changed.{}", token.0);
+        let (version, update_token) = (events::VERSION, token.0.clone());
+        let change =
+            AllowListChanged { version, rule_group: rule_group.clone(), update_token, added, removed };
+        tell(edges, id, "AllowListChanged", &change, told).await?;
+    }
+    let outdone = !release(ledger, &rule_group, &released, claims).await?;
+    Ok(Written { token, wrote: true, outdone })
+}
+
+fn drift_found(group: &RuleGroup, drift: &Drift) -> (String, DriftFound) {
+    let Drift { found, added, missing, lines } = drift.clone();
+    let event = DriftFound {
+        version: events::VERSION,
+        rule_group: group.arn.clone(),
+        update_token: group.token.0.clone(),
+        changed_at: group.changed_at,
+        found,
+        added,
+        missing,
+        lines,
+    };
+    (format!("drift-found.{}", group.token.0), event)
+}
+
+/// Puts an event into the outbox, whatever becomes of this invocation and of the bus; once, however many
+/// attempts come by.
+async fn tell<F, L: Ledger, T: Serialize>(
+    edges: &Edges<'_, F, L>,
     id: String,
     detail_type: &str,
     detail: &T,
-    now: Timestamp,
-) -> Result<OutboxEntry, ReconcileError> {
-    let entry =
-        OutboxEntry { id, at: now, event: Event::new(events::source::REQUESTS, detail_type, detail)? };
-    ledger.enqueue(&entry).await?;
-    Ok(entry)
+    told: &mut Vec<OutboxEntry>,
+) -> Result<(), ReconcileError> {
+    if told.iter().any(|entry| entry.id == id) {
+        return Ok(());
+    }
+    let event = Event::new(events::source::REQUESTS, detail_type, detail)?;
+    let entry = OutboxEntry { id, at: edges.now, event };
+    edges.ledger.enqueue(&entry).await?;
+    told.push(entry);
+    Ok(())
 }
 
 /// The live grants whose time is not over: what the clock has ended is closed, also when its request
@@ -181,41 +250,91 @@ async fn live_at<L: Ledger>(ledger: &L, now: Timestamp) -> Result<Vec<LiveGrant>
     Ok(live)
 }
 
-/// Our entries where others have theirs; elsewhere all is ours.
-async fn own_targets<L: Ledger>(ledger: &L, current: &RuleGroup) -> Result<OwnTargets, LedgerError> {
-    match current.content {
-        Content::Rules(_) => Ok(OwnTargets::default()),
-        Content::DomainList(_) => ledger.own_targets().await,
+/// Our entries where others have theirs, by the group's ARN; elsewhere all is ours.
+async fn own_targets<L: Ledger>(
+    ledger: &L,
+    groups: &[RuleGroup],
+) -> Result<BTreeMap<String, OwnTargets>, LedgerError> {
+    let mut own = BTreeMap::new();
+    for group in groups {
+        if matches!(group.content, Content::DomainList(_)) {
+            own.insert(group.arn.clone(), ledger.own_targets(&group.arn).await?);
+        }
     }
+    Ok(own)
 }
 
 /// Claims what the write will put into a shared list, before it does: whatever crashes here, no entry of
 /// ours is taken for somebody else's. Also what is ours by name already: another invocation may have just
 /// taken it out, and must not release it now. Answers how many claims there are then.
-async fn claim<L: Ledger>(ledger: &L, plan: &Plan, own: &OwnTargets) -> Result<u64, LedgerError> {
+async fn claim<L: Ledger>(
+    ledger: &L,
+    rule_group: &str,
+    plan: &GroupPlan,
+    own: &OwnTargets,
+) -> Result<u64, LedgerError> {
     let added = plan.added.iter().filter(|target| plan.own_targets.contains(*target));
     let added: BTreeSet<String> = added.cloned().collect();
     if added.is_empty() {
         return Ok(own.claims);
     }
-    ledger.claim_targets(&added).await?;
+    ledger.claim_targets(rule_group, &added).await?;
     Ok(own.claims + 1)
 }
 
 /// Releases what was taken out of a shared list; false when somebody may be putting it back.
 async fn release<L: Ledger>(
     ledger: &L,
+    rule_group: &str,
     targets: &BTreeSet<String>,
     claims: u64,
 ) -> Result<bool, LedgerError> {
     if targets.is_empty() {
         return Ok(true);
     }
-    match ledger.release_targets(targets, claims).await {
+    match ledger.release_targets(rule_group, targets, claims).await {
         Ok(()) => Ok(true),
         Err(LedgerError::Conflict) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether the rules of a request would fit into the firewall beside what is granted already: planned as
+/// reconcile would, and then held against AWS by a dry run.
+pub async fn would_fit<F: Firewall, L: Ledger>(
+    firewall: &F,
+    ledger: &L,
+    now: Timestamp,
+    request: &Request,
+) -> Result<Room, ReconcileError> {
+    let groups = firewall.read().await?;
+    let (live, own) = tokio::join!(live_at(ledger, now), own_targets(ledger, &groups));
+    let (mut live, own) = (live?, own?);
+    let (needed, left) = rules::room(&groups, &live, &request.domains);
+    live.push(LiveGrant {
+        request_id: request.id.clone(),
+        requester: request.requester.clone(),
+        domains: request.domains.clone(),
+        approved_at: Timestamp::MAX,
+        ends_at: Timestamp::MAX,
+        active: false,
+        used: false,
+        waits: false,
+        extends: None,
+    });
+    let Plan { groups: plans, unplaced } = rules::plan(&groups, &live, &own, &BTreeMap::new());
+    let mut fits = !unplaced.contains_key(&request.id);
+    for (group, plan) in groups.into_iter().zip(plans) {
+        if plan.content == group.content || !fits {
+            continue;
+        }
+        match firewall.try_out(&RuleGroup { content: plan.content, ..group }).await {
+            Ok(_) => {}
+            Err(FirewallError::Full(_) | FirewallError::Refused(_)) => fits = false,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Room { needed, left, fits })
 }
 
 /// Which requests the grants come of. That says it all: a request's domains never change.
@@ -223,16 +342,16 @@ fn requests_of(live: &[LiveGrant]) -> BTreeSet<&RequestId> {
     live.iter().map(|grant| &grant.request_id).collect()
 }
 
-/// Waits until every availability zone works with this version of the rule group, at most as long as
+/// Waits until every availability zone works with these versions of the rule groups, at most as long as
 /// `limit`. Whether it does.
 pub async fn wait_in_sync<F: Firewall>(
     firewall: &F,
-    token: &UpdateToken,
+    versions: &BTreeMap<String, UpdateToken>,
     limit: Duration,
 ) -> Result<bool, FirewallError> {
     let (end, mut pause) = (Instant::now() + limit, FIRST_LOOK);
     loop {
-        if firewall.in_sync(token).await? {
+        if firewall.in_sync(versions).await? {
             return Ok(true);
         }
         if Instant::now() + pause > end {

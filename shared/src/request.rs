@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::DomainPattern;
+use crate::risk::Assessment;
 
 /// The id of a request: `req-` and twelve lower-case hexadecimal digits. It is derived from the message
 /// that asked, so a second delivery of that message is the same request. It may stand in a rule.
@@ -132,6 +133,17 @@ pub struct RefusedDomain {
     pub reason: String,
 }
 
+/// Where an asker is to be answered, in the terms of the system that asked. Nothing but that system's
+/// adapter reads it; here it is passed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplyTo {
+    /// The way: `slack`, `jira`, …; at most 256 characters.
+    pub via: String,
+    /// The place there: a channel, a ticket, a URL; at most 2,000 characters.
+    pub to: String,
+}
+
 /// A request as it is now. What it was before is in its history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
@@ -160,18 +172,56 @@ pub struct Request {
     /// The ticket that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    /// Why nobody could be waited for, where the glass was broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<String>,
     /// For how long the grant lasts from its approval, in seconds.
     pub duration_seconds: u64,
     /// When it was asked.
     pub requested_at: Timestamp,
     /// When it lapses, if nobody decides until then.
     pub lapses_at: Timestamp,
+    /// How often the approvers were reminded.
+    #[serde(default)]
+    pub reminders: u32,
+    /// When they are reminded next, while it waits for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_at: Option<Timestamp>,
+    /// How many distinct people have to say yes, by the policy when somebody last looked; 0 where nobody
+    /// has to.
+    pub approvals_needed: usize,
     /// Who said yes until now, each person once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Approval>,
+    /// When it was approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_at: Option<Timestamp>,
     /// When the grant ends by itself; from its approval on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<Timestamp>,
+    /// The request whose grant it extends: once this one is active, it takes that one's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extends: Option<RequestId>,
+    /// How many extensions led to it: 0 for what is asked for the first time.
+    #[serde(default)]
+    pub extensions: u32,
+    /// The extension that took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<RequestId>,
+    /// Why its rules can't stand in the firewall, as it was last told; none when they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+    /// When the firewall first logged that it let something pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_used_at: Option<Timestamp>,
+    /// How risky it is, and what it would change, as it was when it was asked.
+    pub assessment: Assessment,
+    /// Where who asked is to be answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
+    /// The seal of its last history entry.
+    #[serde(default)]
+    pub seal: String,
 }
 
 /// A grant that the firewall should let pass: a live request as reconcile needs it.
@@ -179,12 +229,25 @@ pub struct Request {
 pub struct LiveGrant {
     /// The request that it comes of.
     pub request_id: RequestId,
+    /// Who asked for it.
+    pub requester: String,
     /// What it allows.
     pub domains: Vec<DomainPattern>,
+    /// When it was approved: of those that never stood, who was approved first is placed first.
+    pub approved_at: Timestamp,
     /// When it ends by itself.
     pub ends_at: Timestamp,
     /// Whether it was in sync in every availability zone and its request is active.
     pub active: bool,
+    /// Whether a use of it is known to its request.
+    #[serde(default)]
+    pub used: bool,
+    /// Whether it is told that its rules don't fit.
+    #[serde(default)]
+    pub waits: bool,
+    /// The request whose place it takes once it is active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extends: Option<RequestId>,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 #![cfg(test)]
 
-use egress::events::Intake;
+use egress::events::{Incoming, Sender};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn asked() -> Value {
 }
 
 fn refusal(event: Value) -> String {
-    Intake::read(event).unwrap_err().to_string()
+    Incoming::read(event).unwrap_err().to_string()
 }
 
 #[test]
@@ -29,24 +29,69 @@ fn the_events_of_intake_and_the_tick_are_taken() {
     let decided = json!({"version": 1, "message_key": "k", "request_id": "req-0123456789ab", "decision": "approve", "approver": "bob"});
     let revoked = json!({"version": 1, "message_key": "k", "request_id": "req-0123456789ab", "by": "bob", "reason": "over"});
     assert!(matches!(
-        Intake::read(event("egress.intake", "DomainRequested", &asked())),
-        Ok(Intake::DomainRequested(_))
+        Incoming::read(event("egress.intake", "DomainRequested", &asked())),
+        Ok(Incoming::DomainRequested(_))
     ));
     assert!(matches!(
-        Intake::read(event("egress.intake", "RequestDecided", &decided)),
-        Ok(Intake::RequestDecided(_))
+        Incoming::read(event("egress.intake", "RequestDecided", &decided)),
+        Ok(Incoming::RequestDecided(_))
     ));
     assert!(matches!(
-        Intake::read(event("egress.intake", "GrantRevoked", &revoked)),
-        Ok(Intake::GrantRevoked(_))
+        Incoming::read(event("egress.intake", "GrantRevoked", &revoked)),
+        Ok(Incoming::GrantRevoked(_))
     ));
-    assert!(matches!(Intake::read(event("aws.events", "Scheduled Event", &json!({}))), Ok(Intake::Tick)));
+    assert!(matches!(Incoming::read(event("aws.events", "Scheduled Event", &json!({}))), Ok(Incoming::Tick)));
     let withdrawn =
         json!({"version": 1, "message_key": "k", "request_id": "req-0123456789ab", "by": "alice"});
     assert!(matches!(
-        Intake::read(event("egress.intake", "RequestWithdrawn", &withdrawn)),
-        Ok(Intake::RequestWithdrawn(_))
+        Incoming::read(event("egress.intake", "RequestWithdrawn", &withdrawn)),
+        Ok(Incoming::RequestWithdrawn(_))
     ));
+    let extension = json!({"version": 1, "message_key": "k", "request_id": "req-0123456789ab", "requester": "alice", "justification": "not done"});
+    assert!(matches!(
+        Incoming::read(event("egress.intake", "ExtensionRequested", &extension)),
+        Ok(Incoming::ExtensionRequested(_))
+    ));
+    let used = json!({"version": 1, "event_id": "first-use:req-0123456789ab", "request_id": "req-0123456789ab", "at": "2026-11-21T12:00:00Z", "host": "github.com", "source": "10.2.3.4"});
+    assert!(matches!(Incoming::read(event("egress.alerts", "GrantUsed", &used)), Ok(Incoming::GrantUsed(_))));
+}
+
+#[test]
+fn questions_are_taken_with_the_place_where_to_answer() {
+    for question in [
+        json!({"kind": "why", "host": "github.com"}),
+        json!({"kind": "list", "which": "unused"}),
+        json!({"kind": "status", "request_id": "req-0123456789ab"}),
+    ] {
+        let asked = json!({
+            "version": 1, "message_key": "k", "by": "alice", "question": question,
+            "reply_to": {"via": "slack", "to": "C0123"},
+        });
+        let read = Incoming::read(event("egress.intake", "QuestionAsked", &asked));
+        assert!(matches!(read, Ok(Incoming::QuestionAsked(_))), "{read:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_and_its_sender_known() {
+    let mut detail = asked();
+    detail["justification"] = json!("");
+    detail["reply_to"] = json!({"via": "slack", "to": "C0123"});
+    let event = event("egress.intake", "DomainRequested", &detail);
+    let error = Incoming::read(event.clone()).unwrap_err();
+    assert_eq!(
+        (error.to_string().as_str(), error.field().as_deref()),
+        ("justification is empty", Some("justification"))
+    );
+    let sender = Sender::of(&event);
+    assert_eq!(
+        (sender.by.as_deref(), sender.message_key.as_deref()),
+        (Some("alice@example.com"), Some("webhook:1"))
+    );
+    assert_eq!(sender.reply_to.unwrap().to, "C0123");
+    assert_eq!(Sender::of(&json!({"detail": {"by": "a\nb", "message_key": 5}})), Sender::default());
+    let long = json!({"detail": {"reply_to": {"via": "slack", "to": "x".repeat(2_001)}}});
+    assert_eq!(Sender::of(&long), Sender::default());
 }
 
 #[test]
@@ -62,7 +107,7 @@ fn limits_are_counted_in_characters() {
     let with = |field: &str, value: String| {
         let mut detail = asked();
         detail[field] = json!(value);
-        Intake::read(event("egress.intake", "DomainRequested", &detail))
+        Incoming::read(event("egress.intake", "DomainRequested", &detail))
     };
     assert!(with("justification", "ü".repeat(2_000)).is_ok());
     assert!(with("justification", "ü".repeat(2_001)).is_err());
@@ -91,19 +136,19 @@ fn anything() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn a_field_with_anything_in_it_is_taken_or_named(
-        field in prop::sample::select(vec!["version", "message_key", "requester", "domains", "justification", "ticket", "duration_seconds", "preset"]),
+        field in prop::sample::select(vec!["version", "message_key", "requester", "domains", "justification", "ticket", "duration_seconds", "preset", "break_glass", "reply_to"]),
         value in anything(),
     ) {
         let mut detail = asked();
         detail[field] = value;
-        if let Err(refusal) = Intake::read(event("egress.intake", "DomainRequested", &detail)) {
+        if let Err(refusal) = Incoming::read(event("egress.intake", "DomainRequested", &detail)) {
             prop_assert!(refusal.to_string().contains(field), "{refusal}");
         }
     }
 
     #[test]
     fn anything_at_all_is_read_without_a_panic(value in anything(), detail in anything()) {
-        let _ = Intake::read(value);
-        let _ = Intake::read(event("egress.intake", "RequestDecided", &detail));
+        let _ = Incoming::read(value);
+        let _ = Incoming::read(event("egress.intake", "RequestDecided", &detail));
     }
 }

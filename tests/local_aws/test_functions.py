@@ -196,6 +196,29 @@ class Functions(Story):
         self.assertEqual(call("describe_rule_group", RuleGroupArn=other), "AccessDeniedException")
         self.assertEqual(call("delete_rule_group", RuleGroupArn=mine), "AccessDeniedException")
 
+    def test_a_role_may_be_held_to_one_firewall_and_its_policy(self) -> None:
+        self.deploy(self.template())
+        prefix = "arn:aws:network-firewall:us-east-1:000000000000"
+        filters = [{"DestinationPort": "443"}]
+        operation = {"FlowOperationId": "00000000-0000-0000-0000-000000000000"}
+        for name, kind, argument, more in (
+            ("describe_firewall", "firewall", "FirewallArn", {}),
+            ("describe_logging_configuration", "firewall", "FirewallArn", {}),
+            ("start_flow_flush", "firewall", "FirewallArn", {"FlowFilters": filters}),
+            ("describe_flow_operation", "firewall", "FirewallArn", operation),
+            ("describe_firewall_policy", "firewall-policy", "FirewallPolicyArn", {}),
+        ):
+            mine, other = (f"{prefix}:{kind}/{whose}-{self.function}" for whose in ("mine", "other"))
+            action = "network-firewall:" + "".join(word.title() for word in name.split("_"))
+
+            def call(arn: str) -> str:
+                return self.call("network-firewall", name, **{argument: arn}, **more)
+
+            self.assertEqual(call(mine), "AccessDeniedException", name)
+            self.allow(action, mine)
+            # Who may ask is told that there is none.
+            self.assertEqual((call(mine), call(other)), ("ResourceNotFoundException", "AccessDeniedException"), name)
+
     def test_a_role_may_be_held_to_a_source_of_events_and_to_some_items(self) -> None:
         self.deploy(self.template(
             Bus={"Type": "AWS::Events::EventBus", "Properties": {"Name": self.function}},

@@ -57,6 +57,32 @@ class Policies(unittest.TestCase):
         self.assertEqual(self.refusal(**STRICT, StatefulRuleGroupReferences=references),
                          "StatefulRuleGroupReferences limit exceeded")
 
+    def test_a_dry_run_says_what_an_update_would_take_and_changes_nothing(self) -> None:
+        arn = self.group("STRICT_ORDER")
+        before = self.api.describe_rule_group(RuleGroupArn=arn)
+
+        def update(rules: int, **more: Any) -> dict[str, Any]:
+            body = before["RuleGroup"] | {"RulesSource": {
+                "RulesString": "".join(RULE.format(f"{n}.example", n) for n in range(1, rules + 1))}}
+            return self.api.update_rule_group(RuleGroupArn=arn, RuleGroup=body, **more)
+
+        token = before["UpdateToken"]
+        self.assertEqual(update(7, UpdateToken=token, DryRun=True)["RuleGroupResponse"]["ConsumedCapacity"], 7)
+        with self.assertRaises(ClientError) as refusal:
+            update(11, UpdateToken=token, DryRun=True)
+        self.assertEqual(refusal.exception.response["Error"]["Message"],
+                         "StatefulRules capacity exceeded, parameter: [11], context: RulesSource.StatefulRules")
+        with self.assertRaises(self.api.exceptions.InvalidTokenException):
+            update(1, UpdateToken="00000000-0000-0000-0000-000000000000", DryRun=True)
+        after = self.api.describe_rule_group(RuleGroupArn=arn)
+        for answer in (before, after):
+            answer.pop("ResponseMetadata")
+        self.assertEqual(after, before)
+        # What is no dry run has a time, too.
+        update(7, UpdateToken=token)
+        response = self.api.describe_rule_group(RuleGroupArn=arn)["RuleGroupResponse"]
+        self.assertGreater(response["LastModifiedTime"], before["RuleGroupResponse"]["LastModifiedTime"])
+
     def test_thousands_of_rules_are_taken_and_two_megabytes_are_not(self) -> None:
         rules = "".join(RULE.format(f"host-{number}.example", number) for number in range(1, 10_001))
         arn = self.group("STRICT_ORDER", rules, 10_000)

@@ -193,16 +193,66 @@ class Resources(Story):
         # The first four addresses of a subnet are AWS's own.
         self.assertEqual({row["PrivateIpAddress"] for row in rows}, {"10.2.1.4", "10.2.1.5"})
 
-    def test_a_flush_is_one_operation_that_completes(self) -> None:
+    def test_a_flush_is_one_operation_in_a_zone_that_completes(self) -> None:
         arn = self.deploy(self.template)["Firewall"]
         api = client("network-firewall")
-        filters = [{"SourceAddress": {"AddressDefinition": "10.2.3.0/24"}}]
-        started = api.start_flow_flush(FirewallArn=arn, FlowFilters=filters)
+        filters = [{"SourceAddress": {"AddressDefinition": "10.2.3.0/24"}, "DestinationPort": "443"}]
+
+        def start(zone: str) -> dict[str, Any]:
+            return api.start_flow_flush(FirewallArn=arn, AvailabilityZone=f"us-east-1{zone}", FlowFilters=filters)
+
+        started = start("a")
         self.assertEqual(started["FlowOperationStatus"], "IN_PROGRESS")
+        # One at a time in each zone.
+        with self.assertRaises(api.exceptions.ThrottlingException):
+            start("a")
+        start("b")
         found = api.describe_flow_operation(FirewallArn=arn, FlowOperationId=started["FlowOperationId"])
         self.assertEqual(found["FlowOperation"]["FlowFilters"], filters)
-        eventually("the flush is done", lambda: api.list_flow_operations(
-            FirewallArn=arn)["FlowOperations"][0]["FlowOperationStatus"] == "COMPLETED")
+        eventually("the flush is done", lambda: api.describe_flow_operation(
+            FirewallArn=arn, AvailabilityZone="us-east-1a",
+            FlowOperationId=started["FlowOperationId"])["FlowOperationStatus"] == "COMPLETED")
+        start("a")
+        self.assertEqual(len(api.list_flow_operations(
+            FirewallArn=arn, AvailabilityZone="us-east-1a")["FlowOperations"]), 2)
+
+    def test_a_flush_says_where_and_which_flows(self) -> None:
+        arn = self.deploy(self.template)["Firewall"]
+        api = client("network-firewall")
+        good = {"DestinationAddress": {"AddressDefinition": "2001:db8::1/128"}, "DestinationPort": "ANY"}
+        zone = {"AvailabilityZone": "us-east-1a"}
+        refused = {
+            "must be provided": {"FlowFilters": [good]},
+            "AvailabilityZone is not one of": {"FlowFilters": [good], "AvailabilityZone": "us-east-1f"},
+            "VpcEndpointId is not one of": {"FlowFilters": [good], "VpcEndpointId": "vpce-0123456789abcdef0"},
+            "1 to 20 filters": zone | {"FlowFilters": [good] * 21},
+            "SourceAddress has invalid format": zone | {
+                "FlowFilters": [good, {"SourceAddress": {"AddressDefinition": "10.2.3.300/32"}}]},
+            "DestinationPort has invalid format": zone | {"FlowFilters": [good | {"DestinationPort": "https"}]},
+            "Protocols has invalid value": zone | {"FlowFilters": [good | {"Protocols": ["tcp"]}]},
+        }
+        for message, request in refused.items():
+            with self.assertRaises(ClientError) as refusal:
+                api.start_flow_flush(FirewallArn=arn, **request)
+            self.assertIn(message, refusal.exception.response["Error"]["Message"])
+        api.start_flow_flush(FirewallArn=arn, **zone, FlowFilters=[good] * 20)
+
+    def test_a_firewall_leads_to_its_policy_and_says_what_it_logs(self) -> None:
+        outputs = self.deploy(self.template)
+        api = client("network-firewall")
+        policy = api.describe_firewall(FirewallArn=outputs["Firewall"])["Firewall"]["FirewallPolicyArn"]
+        references = api.describe_firewall_policy(
+            FirewallPolicyArn=policy)["FirewallPolicy"]["StatefulRuleGroupReferences"]
+        self.assertEqual(references, [{"ResourceArn": outputs["Rules"], "Priority": 100}])
+        logs = api.describe_logging_configuration(FirewallArn=outputs["Firewall"])["LoggingConfiguration"]
+        self.assertEqual([config["LogType"] for config in logs["LogDestinationConfigs"]], ["ALERT", "FLOW"])
+        configs = logs["LogDestinationConfigs"]
+        while configs:
+            configs.pop(0)
+            api.update_logging_configuration(
+                FirewallArn=outputs["Firewall"],
+                **({"LoggingConfiguration": {"LogDestinationConfigs": configs}} if configs else {}))
+        self.assertNotIn("LoggingConfiguration", api.describe_logging_configuration(FirewallArn=outputs["Firewall"]))
 
 
 class NestedStacks(Story):

@@ -2,6 +2,7 @@
 //! and the demonstration on top of them.
 
 pub mod demo;
+pub mod granted;
 mod group;
 pub mod inbox;
 pub mod lab;

@@ -21,6 +21,6 @@ pub use ledger::MemoryLedger;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The state behind a lock, also when a test that failed has left it locked.
-fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,7 +12,7 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, InputLogEvent};
 use egress::aws::{DynamoLedger, NetworkFirewall};
 use egress::events::{self, DomainRequested};
-use egress::firewall::{Content, Firewall, RuleGroup};
+use egress::firewall::{Content, Firewall, FirewallError, RuleGroup};
 use egress::ledger::Ledger;
 use egress::request::{Request, RequestId, StateName};
 use jiff::Timestamp;
@@ -116,6 +116,14 @@ impl Stage {
         finish(&mut command, &format!("aws {}", arguments.join(" "))).await
     }
 
+    /// How many flow filters the firewall was asked to flush.
+    pub async fn flushed(&self, outputs: &BTreeMap<String, String>) -> anyhow::Result<usize> {
+        let arn = outputs.get("FirewallArn").context("the stack has no output FirewallArn")?;
+        let client = aws_sdk_networkfirewall::Client::new(&self.aws.sdk_config());
+        let answer = client.list_flow_operations().firewall_arn(arn).send().await?;
+        Ok(answer.flow_operations().len())
+    }
+
     /// Invokes a function with an event, and waits until it has worked it off.
     async fn invoke(&self, function: &str, event: &Value) -> anyhow::Result<()> {
         let answer = self.directory.path().join("answer.json");
@@ -157,7 +165,11 @@ impl Deployed {
             webhook: Webhook::new(&stage.aws.endpoint(), output("WebhookUrl")?, secret)?,
             inbox: Inbox::subscribe(&config, output("TopicArn")?, "subscriber").await?,
             ledger: DynamoLedger::new(aws_sdk_dynamodb::Client::new(&config), output("TableName")?.clone()),
-            grants: NetworkFirewall::new(client, output("GrantRuleGroupArn")?.clone(), firewall_arn.clone()),
+            grants: NetworkFirewall::new(
+                client,
+                vec![output("GrantRuleGroupArn")?.clone()],
+                firewall_arn.clone(),
+            ),
             logs,
             outputs,
             lab,
@@ -190,7 +202,7 @@ impl Deployed {
         self.outputs = stage.deploy_with(parameters).await?;
         let client = aws_sdk_networkfirewall::Client::new(&stage.aws.sdk_config());
         let (group, firewall) = (self.output("GrantRuleGroupArn")?, self.output("FirewallArn")?);
-        self.grants = NetworkFirewall::new(client, group.to_owned(), firewall.to_owned());
+        self.grants = NetworkFirewall::new(client, vec![group.to_owned()], firewall.to_owned());
         self.in_force().await
     }
 
@@ -235,7 +247,7 @@ impl Deployed {
 
     /// The text of the grants group.
     pub async fn grants(&self) -> anyhow::Result<String> {
-        Ok(match self.grants.read().await?.content {
+        Ok(match self.grants_group().await?.content {
             Content::Rules(text) => text,
             Content::DomainList(targets) => targets.into_iter().collect::<Vec<_>>().join("\n"),
         })
@@ -253,9 +265,54 @@ impl Deployed {
 
     /// Replaces the text of the grants group, as somebody in a console would.
     pub async fn edit_by_hand(&self, text: &str) -> anyhow::Result<()> {
-        let group = self.grants.read().await?;
+        let group = self.grants_group().await?;
         self.grants.write(&RuleGroup { content: Content::Rules(text.to_owned()), ..group }).await?;
         Ok(())
+    }
+
+    /// Writes the grants group with what it holds, as a tool that knows nothing of tokens' worth does: who has
+    /// read before has a stale token now. That somebody else was quicker is no error.
+    pub async fn write_what_is_read(&self) -> anyhow::Result<()> {
+        let group = self.grants_group().await?;
+        match self.grants.write(&group).await {
+            Ok(_) | Err(FirewallError::StaleToken) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn grants_group(&self) -> anyhow::Result<RuleGroup> {
+        self.grants.read().await?.pop().context("there is no grants group")
+    }
+
+    /// Waits until a use of the request's grant is known to it.
+    pub async fn used(&self, id: &RequestId) -> anyhow::Result<()> {
+        let started = Instant::now();
+        while self.ledger.load(id).await?.is_none_or(|request| request.first_used_at.is_none()) {
+            ensure!(started.elapsed() < LIMIT, "no use of {id} is known after {LIMIT:?}");
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// Kills the processes in which a function runs, in the middle of whatever they are at; answers how many
+    /// there were.
+    pub fn kill(&self, stage: &Stage, function: &str) -> anyhow::Result<usize> {
+        let name = format!("AWS_LAMBDA_FUNCTION_NAME={}", self.function(function)?);
+        let endpoint = format!(":{}", stage.aws.port());
+        let mut killed = 0;
+        for process in std::fs::read_dir("/proc")?.flatten() {
+            let Some(id) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Ok(environment) = std::fs::read(process.path().join("environ")) else { continue };
+            let environment = String::from_utf8_lossy(&environment);
+            let has = |wanted: &dyn Fn(&str) -> bool| environment.split('\0').any(wanted);
+            let ours = has(&|variable| variable == name)
+                && has(&|variable| variable.starts_with("AWS_ENDPOINT_URL=") && variable.contains(&endpoint));
+            if ours && let Some(id) = rustix::process::Pid::from_raw(id) {
+                rustix::process::kill_process(id, rustix::process::Signal::KILL)?;
+                killed += 1;
+            }
+        }
+        Ok(killed)
     }
 
     /// Puts lines into the firewall's alert log.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use egress::events::{self, DomainRequested};
-use egress::request::{Ending, StateName};
+use egress::request::{Ending, RequestId, StateName};
 use serde_json::{Value, json};
 use tests::lab::probe::Probe;
 use tests::lab::{Engine, Outcome};
@@ -33,7 +33,14 @@ async fn the_deployed_stack_does_what_it_says() -> anyhow::Result<()> {
         a_second_delivery_changes_nothing(&deployed),
         nobody_approves_their_own_request(&deployed),
         a_grant_ends_by_itself(&stage, &deployed),
+        two_approvals_at_the_same_instant_are_two(&deployed),
+        of_two_decisions_at_the_same_instant_one_counts(&deployed),
+        a_grant_is_extended_without_a_gap(&deployed),
     )?;
+    a_killed_function_leaves_nothing_half_done(&stage, &deployed).await?;
+    another_writer_at_the_same_time_takes_no_grant_away(&deployed).await?;
+    what_a_revoked_grant_let_through_is_cut(&stage, &deployed).await?;
+    why_a_host_is_blocked_is_answered(&mut deployed).await?;
     a_hand_edit_is_reported_and_put_right(&mut deployed).await?;
     an_unreadable_line_costs_nothing_but_itself(&mut deployed).await?;
     an_update_takes_no_grant_back(&stage, &mut deployed).await?;
@@ -120,6 +127,8 @@ async fn a_grant_ends_by_itself(stage: &Stage, deployed: &Deployed) -> anyhow::R
         justification: "a story".to_owned(),
         ticket: None,
         duration_seconds: Some(20),
+        break_glass: None,
+        reply_to: None,
     };
     let id = deployed.hand_over(stage, &asked).await?;
     deployed.until(&id, StateName::Pending).await?;
@@ -135,6 +144,128 @@ async fn a_grant_ends_by_itself(stage: &Stage, deployed: &Deployed) -> anyhow::R
     assert_eq!(ended.ending, Some(Ending::Expired));
     deployed.without(id.as_str()).await?;
     assert_eq!(deployed.lab.probe(&probe).await?.outcome, Outcome::Reset);
+    Ok(())
+}
+
+fn decide(id: &RequestId, decision: &str, approver: &str) -> Value {
+    json!({"action": "decide", "request_id": id, "decision": decision, "approver": approver})
+}
+
+async fn two_approvals_at_the_same_instant_are_two(deployed: &Deployed) -> anyhow::Result<()> {
+    // Names of shared hosting take two approvers.
+    let id = deployed.send("two-1", &asks("dora.github.io")).await?;
+    let pending = deployed.until(&id, StateName::Pending).await?;
+    assert_eq!(pending.approvals_needed, 2);
+    let (bob, carol) =
+        (decide(&id, "approve", "bob@example.com"), decide(&id, "approve", "carol@example.com"));
+    tokio::try_join!(deployed.send("two-2", &bob), deployed.send("two-3", &carol))?;
+    let active = deployed.until(&id, StateName::Active).await?;
+    assert_eq!(active.approvals.len(), 2);
+    egress::history::verify(&deployed.history(&id).await?)?;
+    Ok(())
+}
+
+async fn of_two_decisions_at_the_same_instant_one_counts(deployed: &Deployed) -> anyhow::Result<()> {
+    let id = deployed.send("both-1", &asks("both.example.org")).await?;
+    deployed.until(&id, StateName::Pending).await?;
+    let (bob, carol) = (decide(&id, "approve", "bob@example.com"), decide(&id, "deny", "carol@example.com"));
+    tokio::try_join!(deployed.send("both-2", &bob), deployed.send("both-3", &carol))?;
+    deployed.has_said("requests", &[id.as_str(), "not allowed"]).await?;
+    let history = deployed.history(&id).await?;
+    egress::history::verify(&history)?;
+    let decided: Vec<&str> = history
+        .iter()
+        .map(|entry| entry.what.as_str())
+        .filter(|what| ["approved", "denied"].contains(what))
+        .collect();
+    assert_eq!(decided.len(), 1, "{history:?}");
+    Ok(())
+}
+
+async fn a_grant_is_extended_without_a_gap(deployed: &Deployed) -> anyhow::Result<()> {
+    let id = deployed.send("longer-1", &asks("longer.example.org")).await?;
+    deployed.until(&id, StateName::Pending).await?;
+    deployed.send("longer-2", &decide(&id, "approve", "bob@example.com")).await?;
+    deployed.until(&id, StateName::Active).await?;
+    let extend = json!({"action": "extend", "request_id": id, "requester": "dora@example.com", "justification": "not done yet", "duration": "2h"});
+    let more = deployed.send("longer-3", &extend).await?;
+    deployed.until(&more, StateName::Pending).await?;
+    deployed.send("longer-4", &decide(&more, "approve", "bob@example.com")).await?;
+    deployed.until(&more, StateName::Active).await?;
+    let replaced = deployed.until(&id, StateName::Ended).await?;
+    assert_eq!((replaced.ending, replaced.superseded_by), (Some(Ending::Superseded), Some(more)));
+    assert!(deployed.grants().await?.contains("longer.example.org"));
+    Ok(())
+}
+
+async fn a_killed_function_leaves_nothing_half_done(
+    stage: &Stage,
+    deployed: &Deployed,
+) -> anyhow::Result<()> {
+    let body = json!({"action": "request", "requester": "dora@example.com", "preset": "pypi", "justification": "a story"});
+    let id = deployed.send("killed-1", &body).await?;
+    // It is killed while it waits for the firewall to be in sync, or a little before.
+    deployed.until(&id, StateName::Approved).await?;
+    let killed = deployed.kill(stage, "requests")?;
+    ensure!(killed > 0, "there was nothing to kill");
+    let active = deployed.until(&id, StateName::Active).await?;
+    let history = deployed.history(&id).await?;
+    egress::history::verify(&history)?;
+    assert_eq!(history.len() as u64, active.version);
+    Ok(())
+}
+
+async fn another_writer_at_the_same_time_takes_no_grant_away(deployed: &Deployed) -> anyhow::Result<()> {
+    let names: Vec<String> = (0..4).map(|place| format!("stale-{place}.example.org")).collect();
+    let mut ids = Vec::new();
+    for name in &names {
+        let id = deployed.send(&format!("{name}-1"), &asks(name)).await?;
+        deployed.until(&id, StateName::Pending).await?;
+        ids.push(id);
+    }
+    // Somebody with a script of their own writes the rule group again and again, with whatever they have read.
+    let scribbles = async {
+        for _ in 0..20 {
+            deployed.write_what_is_read().await?;
+        }
+        anyhow::Ok(())
+    };
+    let approvals = async {
+        for (name, id) in names.iter().zip(&ids) {
+            deployed.send(&format!("{name}-2"), &decide(id, "approve", "bob@example.com")).await?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::try_join!(scribbles, approvals)?;
+    for id in &ids {
+        deployed.until(id, StateName::Active).await?;
+    }
+    let grants = deployed.grants().await?;
+    assert!(names.iter().all(|name| grants.contains(name)), "{grants}");
+    deployed.in_force().await
+}
+
+async fn what_a_revoked_grant_let_through_is_cut(stage: &Stage, deployed: &Deployed) -> anyhow::Result<()> {
+    grant(deployed, "cut", "github.com").await?;
+    let id = RequestId::of_message("webhook:cut-1");
+    let probe = Probe::tls_to("github.com", deployed.lab.address("github.com")?);
+    assert_eq!(deployed.lab.probe(&probe).await?.outcome, Outcome::Answered);
+    // The use comes back by the firewall's log: once as evidence, once as a message to who asked.
+    deployed.used(&id).await?;
+    let revoke = json!({"action": "revoke", "request_id": id, "by": "bob@example.com", "reason": "over"});
+    deployed.send("cut-3", &revoke).await?;
+    deployed.until(&id, StateName::Ended).await?;
+    deployed.has_said("requests", &[id.as_str(), "connections are cut"]).await?;
+    let flushed = stage.flushed(&deployed.outputs).await?;
+    ensure!(flushed > 0, "no flow was flushed");
+    deployed.without(id.as_str()).await
+}
+
+async fn why_a_host_is_blocked_is_answered(deployed: &mut Deployed) -> anyhow::Result<()> {
+    let why = json!({"action": "why", "by": "dora@example.com", "host": "https://nothing.example.org/x"});
+    deployed.webhook.send("why-1", &why).await?;
+    let answer = deployed.inbox.find(LIMIT, |message| message.text.contains("nothing.example.org")).await?;
+    assert!(answer.text.contains("nothing allows it"), "{}", answer.text);
     Ok(())
 }
 

@@ -2,11 +2,10 @@
 //! always, and inline between namespaces as root.
 #![cfg(test)]
 
-use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use aws_sdk_cloudwatchlogs::Client as Logs;
 use aws_sdk_networkfirewall::Client;
 use aws_sdk_networkfirewall::types::{
@@ -15,10 +14,8 @@ use aws_sdk_networkfirewall::types::{
     TargetType,
 };
 use egress::domain::DomainPattern;
-use egress::firewall::Content;
-use egress::request::{LiveGrant, RequestId};
-use egress::rules;
-use jiff::Timestamp;
+use egress::request::RequestId;
+use tests::granted::rules_for;
 use tests::lab::policy::Source;
 use tests::lab::{
     Engine, GIT_REPOSITORY, Lab, ListAction, Outcome, PYTHON_PACKAGE, Policy, Probe, RuleGroup, Shipper,
@@ -50,14 +47,9 @@ fn template_rules(range: &str) -> Result<String> {
 
 /// The policy that the templates deploy, with these names granted beside the baseline's.
 fn policy(granted: &[&str]) -> Result<Policy> {
-    let grant = LiveGrant {
-        request_id: RequestId::try_from("req-0123456789ab".to_owned())?,
-        domains: granted.iter().map(|name| DomainPattern::parse(name)).collect::<Result<_, _>>()?,
-        ends_at: Timestamp::MAX,
-        active: true,
-    };
-    let plan = rules::plan(&Content::Rules(rules::no_grants()), &rules::open(&[grant]), &BTreeSet::new());
-    let Content::Rules(grants) = plan.content else { bail!("the rules have become a list") };
+    let domains = granted.iter().map(|name| DomainPattern::parse(name)).collect::<Result<_, _>>()?;
+    let grants = rules_for(RequestId::try_from("req-0123456789ab".to_owned())?, domains)
+        .context("the rules have become a list")?;
     Ok(Policy {
         default_actions: vec![
             "aws:drop_established_app_layer_to_server".into(),

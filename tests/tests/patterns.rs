@@ -7,10 +7,8 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use egress::domain::DomainPattern;
-use egress::firewall::Content;
-use egress::request::{LiveGrant, RequestId};
-use egress::rules;
-use jiff::Timestamp;
+use egress::request::RequestId;
+use tests::granted::rules_for;
 use tests::lab::{Engine, Lab, Observation, Outcome, Policy, Probe, RuleGroup};
 use tests::memory::Chance;
 
@@ -87,14 +85,7 @@ fn judged(patterns: &BTreeSet<DomainPattern>, outcome: &str) -> usize {
 }
 
 fn policy(patterns: &BTreeSet<DomainPattern>) -> Policy {
-    let grant = LiveGrant {
-        request_id: RequestId::of_message("patterns"),
-        domains: patterns.iter().cloned().collect(),
-        ends_at: Timestamp::MAX,
-        active: true,
-    };
-    let plan = rules::plan(&Content::Rules(rules::no_grants()), &rules::open(&[grant]), &BTreeSet::new());
-    let Content::Rules(text) = plan.content else { panic!("the rules have become a list") };
+    let text = rules_for(RequestId::of_message("patterns"), patterns.iter().cloned().collect()).unwrap();
     let default = ["aws:drop_established_app_layer_to_server", "aws:alert_established_app_layer_to_server"];
     Policy {
         home_net: None,

@@ -1,11 +1,12 @@
-//! What is told about blocked connections, and what would let them pass.
+//! What is told: of blocked connections, with what would let them pass; and of a grant's first use.
 
 use egress::config::Config;
 use egress::domain::{DomainPattern, registrable_domain};
-use egress::events::{Suggestion, TrafficBlocked, VERSION};
+use egress::events::{GrantUsed, Suggestion, TrafficBlocked, VERSION};
 use sha2::{Digest, Sha256};
 
 use crate::blocked::Blocked;
+use crate::uses::Use;
 
 /// The event about these connections.
 pub fn traffic_blocked(blocked: &Blocked, config: &Config) -> TrafficBlocked {
@@ -26,6 +27,18 @@ pub fn traffic_blocked(blocked: &Blocked, config: &Config) -> TrafficBlocked {
         availability_zone: blocked.availability_zone.clone(),
         signature: blocked.signature.clone(),
         suggestion: named.and_then(|host| suggestion(host, &blocked.protocol, config)),
+    }
+}
+
+/// The event about a grant's first use. Its id is the same for every delivery.
+pub fn grant_used(used: &Use) -> GrantUsed {
+    GrantUsed {
+        version: VERSION,
+        event_id: format!("first-use:{}", used.grant),
+        request_id: used.grant.clone(),
+        at: used.first.at,
+        host: used.first.host.clone(),
+        source: used.first.source.to_string(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::record::Alert;
+use crate::record::{Alert, ConnectionId};
 
 /// One connection that was blocked, from all of its records.
 ///
@@ -62,13 +62,10 @@ impl Connection {
     }
 }
 
-/// What makes two records those of one connection. Suricata's flow ids are unique in one engine only.
-type Flow = (u64, IpAddr, Option<u16>);
-
 /// The blocked connections of a batch.
 #[derive(Debug, Default)]
 pub struct Connections {
-    flows: HashMap<Flow, Connection>,
+    flows: HashMap<ConnectionId, Connection>,
     /// Those whose records have no flow id: each record is one.
     others: Vec<Connection>,
 }
@@ -106,11 +103,11 @@ impl Connections {
     /// Adds a record of a packet that was blocked. `logged_at` stands in for a record without a time.
     pub fn add(&mut self, alert: &Alert<'_>, logged_at: Timestamp) {
         let connection = Connection::of(alert, alert.at.unwrap_or(logged_at));
-        let Some(flow_id) = alert.flow_id else {
+        let Some(id) = alert.connection() else {
             self.others.push(connection);
             return;
         };
-        match self.flows.entry((flow_id, alert.source, alert.source_port)) {
+        match self.flows.entry(id) {
             Entry::Occupied(mut known) => known.get_mut().absorb(connection),
             Entry::Vacant(new) => drop(new.insert(connection)),
         }

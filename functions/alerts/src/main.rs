@@ -1,6 +1,6 @@
 //! Wires the function: the environment into types, clients, run.
 
-use alerts::dynamodb::DynamoWindows;
+use alerts::dynamodb::DynamoStore;
 use alerts::{Alerts, AlertsError};
 use anyhow::Context;
 use egress::aws::{EventBridgeBus, sdk_config};
@@ -21,15 +21,16 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     .await
 }
 
-async fn wire() -> anyhow::Result<Alerts<DynamoWindows, EventBridgeBus>> {
+async fn wire() -> anyhow::Result<Alerts<DynamoStore, EventBridgeBus>> {
     let config = Config::from_env()?;
     let table = variable("TABLE_NAME")?;
     let bus = variable("EVENT_BUS_NAME")?;
     let sdk = sdk_config().await;
     Ok(Alerts {
         config,
-        windows: DynamoWindows::new(aws_sdk_dynamodb::Client::new(&sdk), table),
+        store: DynamoStore::new(aws_sdk_dynamodb::Client::new(&sdk), table),
         bus: EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&sdk), bus),
+        jitter: fastrand::f64,
     })
 }
 

@@ -35,6 +35,9 @@ pub enum Fate {
     Passed,
 }
 
+/// A connection: the engine's id of it, the client's address and port.
+pub type ConnectionId = (u64, IpAddr, Option<u16>);
+
 /// A record about a connection.
 #[derive(Debug)]
 pub struct Alert<'a> {
@@ -130,6 +133,12 @@ impl<'a> Alert<'a> {
             (None, None) => Err(Unreadable::NoDestination),
             _ => Ok(alert),
         }
+    }
+
+    /// What makes two records those of one connection: Suricata's flow ids are unique in one engine only.
+    /// Nothing without one: then each record is a connection.
+    pub fn connection(&self) -> Option<ConnectionId> {
+        Some((self.flow_id?, self.source, self.source_port))
     }
 
     /// Where it went: the name; without one the address, with the port where there is one.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::batch::{Batch, LogEvent};
 use crate::blocked::Connections;
 use crate::record::{Fate, Record, Unreadable};
+use crate::uses::Uses;
 
 /// Of how many unreadable lines the log gets the text; of all of them it gets the id.
 const SAMPLES: usize = 20;
@@ -26,6 +27,8 @@ struct Sample {
 pub struct Tally {
     /// The connections that were blocked.
     pub connections: Connections,
+    /// What grants let pass.
+    pub uses: Uses,
     /// All lines.
     pub lines: u64,
     /// Records of blocked packets.
@@ -44,13 +47,16 @@ impl Tally {
     /// Takes the next line.
     pub fn take(&mut self, line: &LogEvent<'_>) {
         self.lines += 1;
+        let logged_at = Timestamp::from_millisecond(line.timestamp).unwrap_or(Timestamp::UNIX_EPOCH);
         match Record::read(&line.message) {
             Ok(Record::Alert(alert)) if alert.fate == Fate::Blocked => {
                 self.blocked += 1;
-                let logged_at = Timestamp::from_millisecond(line.timestamp).unwrap_or(Timestamp::UNIX_EPOCH);
                 self.connections.add(&alert, logged_at);
             }
-            Ok(Record::Alert(alert)) if !alert.grants.is_empty() => self.grant_uses += 1,
+            Ok(Record::Alert(alert)) if !alert.grants.is_empty() => {
+                self.grant_uses += 1;
+                self.uses.add(&alert, logged_at);
+            }
             Ok(Record::Alert(_)) => self.passed += 1,
             Ok(Record::Other) => self.other += 1,
             Err(reason) => self.keep(line, &reason),
@@ -81,6 +87,10 @@ impl Tally {
         for ids in self.more_unreadable.chunks(IDS_A_LINE) {
             let log_events = ids.join(" ");
             tracing::warn!(batch = %batch.id, log_stream = %batch.log_stream, log_events = %log_events.escape_default(), "more lines can't be read");
+        }
+        if self.uses.left_out() > 0 {
+            let left_out = self.uses.left_out();
+            tracing::error!(batch = %batch.id, left_out, "uses of more grants than a batch can have are not counted");
         }
         tracing::info!(
             batch = %batch.id,

@@ -12,11 +12,14 @@ pub mod signature;
 pub mod webhook;
 
 use egress::bus::Bus;
+use egress::request::RequestId;
 use jiff::Timestamp;
 use lambda_http::http::header::{ALLOW, CONTENT_TYPE};
 use lambda_http::http::{HeaderValue, Method, StatusCode};
 use lambda_http::{Body, Request, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
+use tracing::field::display;
 
 use secrets::{SecretCache, SecretSource};
 use signature::Signed;
@@ -59,6 +62,14 @@ enum Refusal {
     NotNow(String),
 }
 
+/// The answer to a webhook that was taken. What comes of it is told later, by the key of the message.
+#[derive(Debug, Serialize)]
+struct Accepted<'a> {
+    message_key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<RequestId>,
+}
+
 impl<B: Bus, S: SecretSource> Intake<B, S> {
     /// The function with its edges.
     pub fn new(bus: B, secrets: S) -> Self {
@@ -70,8 +81,9 @@ impl<B: Bus, S: SecretSource> Intake<B, S> {
         match self.take(&request, now).await {
             Ok(message) => {
                 let request_id = message.request_id();
-                tracing::info!(%request_id, action = message.action(), "accepted");
-                answer(StatusCode::ACCEPTED, &json!({"request_id": request_id}))
+                let id = request_id.as_ref().map(display);
+                tracing::info!(request_id = id, action = message.action(), "accepted");
+                answer(StatusCode::ACCEPTED, &Accepted { message_key: message.key(), request_id })
             }
             Err(refusal) => {
                 let status = refusal.status();
@@ -162,9 +174,9 @@ fn bare(status: StatusCode) -> Response<Body> {
     response
 }
 
-fn answer(status: StatusCode, body: &Value) -> Response<Body> {
+fn answer<T: Serialize>(status: StatusCode, body: &T) -> Response<Body> {
     let mut response = bare(status);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    *response.body_mut() = Body::Text(body.to_string());
+    *response.body_mut() = Body::Text(json!(body).to_string());
     response
 }

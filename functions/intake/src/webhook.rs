@@ -1,28 +1,31 @@
-//! What a webhook says: one of three actions, as the event of the bus that it becomes.
+//! What a webhook says: one of eight actions, as the event of the bus that it becomes.
+
+mod body;
 
 use egress::bus::Event;
 use egress::events::{
-    Decision, DomainRequested, EventError, GrantRevoked, RequestDecided, RequestWithdrawn, VERSION, source,
+    DomainRequested, EventError, ExtensionRequested, GrantRevoked, Question, QuestionAsked, RequestDecided,
+    RequestWithdrawn, source,
 };
 use egress::request::RequestId;
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-
-/// The shortest grant, in seconds.
-const SHORTEST: u64 = 60;
 
 /// A webhook that was read and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// Somebody asks for domains.
     Request(DomainRequested),
+    /// Somebody asks for more time.
+    Extend(ExtensionRequested),
     /// An approver has decided.
     Decide(RequestDecided),
     /// Somebody ends a grant.
     Revoke(GrantRevoked),
     /// The requester takes a pending request back.
     Withdraw(RequestWithdrawn),
+    /// Somebody wants to know something.
+    Ask(QuestionAsked),
 }
 
 /// Why a body says nothing that can be acted on. One sentence for its sender, with the field's name.
@@ -31,8 +34,8 @@ pub enum WebhookError {
     /// Not a JSON object.
     #[error("the body is not a JSON object: {0}")]
     NotAnObject(serde_json::Error),
-    /// Not one of the three.
-    #[error("action must be request, decide, revoke or withdraw")]
+    /// Not one of the eight.
+    #[error("action must be request, extend, decide, revoke, withdraw, why, list or status")]
     Action,
     /// A field is missing, unknown, or of another kind.
     #[error("{0}")]
@@ -45,54 +48,21 @@ pub enum WebhookError {
     Write(#[from] serde_json::Error),
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Request {
-    requester: String,
-    #[serde(default)]
-    domains: Vec<String>,
-    preset: Option<String>,
-    justification: String,
-    ticket: Option<String>,
-    #[serde(default, rename = "duration", deserialize_with = "seconds")]
-    duration_seconds: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Decide {
-    request_id: RequestId,
-    decision: Decision,
-    approver: String,
-    comment: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Revoke {
-    request_id: RequestId,
-    by: String,
-    reason: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Withdraw {
-    request_id: RequestId,
-    by: String,
-}
-
 impl Message {
     /// Reads the body of a delivery.
     pub fn read(body: &[u8], delivery: &str) -> Result<Self, WebhookError> {
         let mut fields: Map<String, Value> =
             serde_json::from_slice(body).map_err(WebhookError::NotAnObject)?;
-        let message_key = format!("webhook:{delivery}");
+        let key = format!("webhook:{delivery}");
         let message = match fields.remove("action").as_ref().and_then(Value::as_str) {
-            Some("request") => Self::Request(requested(typed(fields)?, message_key)),
-            Some("decide") => Self::Decide(decided(typed(fields)?, message_key)),
-            Some("revoke") => Self::Revoke(revoked(typed(fields)?, message_key)),
-            Some("withdraw") => Self::Withdraw(withdrawn(typed(fields)?, message_key)),
+            Some("request") => Self::Request(typed::<body::Request>(fields)?.detail(key)),
+            Some("extend") => Self::Extend(typed::<body::Extend>(fields)?.detail(key)),
+            Some("decide") => Self::Decide(typed::<body::Decide>(fields)?.detail(key)),
+            Some("revoke") => Self::Revoke(typed::<body::Revoke>(fields)?.detail(key)),
+            Some("withdraw") => Self::Withdraw(typed::<body::Withdraw>(fields)?.detail(key)),
+            Some("why") => Self::Ask(typed::<body::Why>(fields)?.detail(key)),
+            Some("list") => Self::Ask(typed::<body::List>(fields)?.detail(key)),
+            Some("status") => Self::Ask(typed::<body::Status>(fields)?.detail(key)),
             _ => return Err(WebhookError::Action),
         };
         message.check()?;
@@ -102,9 +72,11 @@ impl Message {
     fn check(&self) -> Result<(), EventError> {
         match self {
             Self::Request(detail) => detail.check(),
+            Self::Extend(detail) => detail.check(),
             Self::Decide(detail) => detail.check(),
             Self::Revoke(detail) => detail.check(),
             Self::Withdraw(detail) => detail.check(),
+            Self::Ask(detail) => detail.check(),
         }
     }
 
@@ -112,19 +84,38 @@ impl Message {
     pub fn event(&self) -> Result<Event, WebhookError> {
         Ok(match self {
             Self::Request(detail) => Event::new(source::INTAKE, "DomainRequested", detail)?,
+            Self::Extend(detail) => Event::new(source::INTAKE, "ExtensionRequested", detail)?,
             Self::Decide(detail) => Event::new(source::INTAKE, "RequestDecided", detail)?,
             Self::Revoke(detail) => Event::new(source::INTAKE, "GrantRevoked", detail)?,
             Self::Withdraw(detail) => Event::new(source::INTAKE, "RequestWithdrawn", detail)?,
+            Self::Ask(detail) => Event::new(source::INTAKE, "QuestionAsked", detail)?,
         })
     }
 
-    /// The request that it is about: for a new one the id that it will have.
-    pub fn request_id(&self) -> RequestId {
+    /// The key by which the answer to it names it.
+    pub fn key(&self) -> &str {
         match self {
-            Self::Request(detail) => RequestId::of_message(&detail.message_key),
-            Self::Decide(detail) => detail.request_id.clone(),
-            Self::Revoke(detail) => detail.request_id.clone(),
-            Self::Withdraw(detail) => detail.request_id.clone(),
+            Self::Request(detail) => &detail.message_key,
+            Self::Extend(detail) => &detail.message_key,
+            Self::Decide(detail) => &detail.message_key,
+            Self::Revoke(detail) => &detail.message_key,
+            Self::Withdraw(detail) => &detail.message_key,
+            Self::Ask(detail) => &detail.message_key,
+        }
+    }
+
+    /// The request that it is about, if it is about one: for a new one, and for an extension, the id that it
+    /// will have.
+    pub fn request_id(&self) -> Option<RequestId> {
+        match self {
+            Self::Request(_) | Self::Extend(_) => Some(RequestId::of_message(self.key())),
+            Self::Decide(detail) => Some(detail.request_id.clone()),
+            Self::Revoke(detail) => Some(detail.request_id.clone()),
+            Self::Withdraw(detail) => Some(detail.request_id.clone()),
+            Self::Ask(detail) => match &detail.question {
+                Question::Status { request_id } => Some(request_id.clone()),
+                Question::Why { .. } | Question::List { .. } => None,
+            },
         }
     }
 
@@ -132,40 +123,17 @@ impl Message {
     pub fn action(&self) -> &'static str {
         match self {
             Self::Request(_) => "request",
+            Self::Extend(_) => "extend",
             Self::Decide(_) => "decide",
             Self::Revoke(_) => "revoke",
             Self::Withdraw(_) => "withdraw",
+            Self::Ask(detail) => match detail.question {
+                Question::Why { .. } => "why",
+                Question::List { .. } => "list",
+                Question::Status { .. } => "status",
+            },
         }
     }
-}
-
-fn requested(body: Request, message_key: String) -> DomainRequested {
-    let Request { requester, domains, preset, justification, ticket, duration_seconds } = body;
-    DomainRequested {
-        version: VERSION,
-        message_key,
-        requester,
-        domains,
-        preset,
-        justification,
-        ticket,
-        duration_seconds,
-    }
-}
-
-fn decided(body: Decide, message_key: String) -> RequestDecided {
-    let Decide { request_id, decision, approver, comment } = body;
-    RequestDecided { version: VERSION, message_key, request_id, decision, approver, comment }
-}
-
-fn revoked(body: Revoke, message_key: String) -> GrantRevoked {
-    let Revoke { request_id, by, reason } = body;
-    GrantRevoked { version: VERSION, message_key, request_id, by, reason }
-}
-
-fn withdrawn(body: Withdraw, message_key: String) -> RequestWithdrawn {
-    let Withdraw { request_id, by } = body;
-    RequestWithdrawn { version: VERSION, message_key, request_id, by }
 }
 
 /// The fields as their types; an error names the field that is wrong.
@@ -176,18 +144,9 @@ fn typed<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, WebhookEr
     })
 }
 
-/// A duration as people write it, `90m` or `8h`, in seconds.
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-    let duration = humantime::parse_duration(&text).map_err(D::Error::custom)?;
-    if duration.as_secs() < SHORTEST {
-        return Err(D::Error::custom("a grant lasts at least a minute"));
-    }
-    Ok(Some(duration.as_secs()))
-}
-
 #[cfg(test)]
 mod tests {
+    use egress::events::Incoming;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -197,9 +156,18 @@ mod tests {
         Message::read(body.to_string().as_bytes(), "jira:4711")
     }
 
+    /// The event of a body, which the function that it is meant for must be able to take.
     fn detail(body: &Value) -> Value {
         let event = read(body).unwrap().event().unwrap();
-        json!({"source": event.source, "detail-type": event.detail_type, "detail": event.detail})
+        let event = json!({"source": event.source, "detail-type": event.detail_type, "detail": event.detail});
+        Incoming::read(event.clone()).unwrap();
+        event
+    }
+
+    fn with(mut body: Value, more: Value) -> Value {
+        let Value::Object(more) = more else { panic!("{more}") };
+        body.as_object_mut().unwrap().extend(more);
+        body
     }
 
     #[test]
@@ -209,7 +177,7 @@ mod tests {
             "justification": "clone the course", "ticket": "OPS-1", "duration": "1h 30m",
         });
         insta::assert_json_snapshot!(detail(&body));
-        assert_eq!(read(&body).unwrap().request_id(), RequestId::of_message("webhook:jira:4711"));
+        assert_eq!(read(&body).unwrap().request_id(), Some(RequestId::of_message("webhook:jira:4711")));
     }
 
     #[test]
@@ -217,6 +185,25 @@ mod tests {
         let body =
             json!({"action": "request", "requester": "alice", "preset": "pypi", "justification": "pip"});
         insta::assert_json_snapshot!(detail(&body));
+    }
+
+    #[test]
+    fn who_breaks_the_glass_says_why_and_where_to_answer() {
+        insta::assert_json_snapshot!(detail(&json!({
+            "action": "request", "requester": "alice", "domains": ["github.com"], "justification": "hotfix",
+            "break_glass": "production is down\nand nobody answers",
+            "reply_to": {"via": "slack", "to": "C024BE91L"},
+        })));
+    }
+
+    #[test]
+    fn an_extension_is_a_request_of_its_own() {
+        let body = json!({
+            "action": "extend", "request_id": "req-0123456789ab", "requester": "alice", "justification": "two more days",
+            "duration": "2d",
+        });
+        insta::assert_json_snapshot!(detail(&body));
+        assert_eq!(read(&body).unwrap().request_id(), Some(RequestId::of_message("webhook:jira:4711")));
     }
 
     #[test]
@@ -233,14 +220,71 @@ mod tests {
     }
 
     #[test]
+    fn questions_become_events() {
+        insta::assert_json_snapshot!([
+            detail(&json!({"action": "why", "by": "alice", "host": "https://github.com/x"})),
+            detail(&json!({"action": "list", "by": "bob", "which": "unused"})),
+            detail(&json!({"action": "status", "by": "alice", "request_id": "req-0123456789ab"})),
+        ]);
+    }
+
+    /// One of each action: its name, its body, the request that it is about.
+    fn actions() -> Vec<(&'static str, Value, Option<RequestId>)> {
+        let named = RequestId::try_from("req-0123456789ab".to_owned()).unwrap();
+        let new = RequestId::of_message("webhook:jira:4711");
+        let body = |fields: Value| with(json!({"request_id": named}), fields);
+        vec![
+            (
+                "request",
+                json!({"requester": "a", "preset": "pypi", "justification": "pip"}),
+                Some(new.clone()),
+            ),
+            ("extend", body(json!({"requester": "a", "justification": "more"})), Some(new)),
+            ("decide", body(json!({"decision": "approve", "approver": "b"})), Some(named.clone())),
+            ("revoke", body(json!({"by": "b", "reason": "done"})), Some(named.clone())),
+            ("withdraw", body(json!({"by": "a"})), Some(named.clone())),
+            ("status", body(json!({"by": "a"})), Some(named.clone())),
+            ("why", json!({"by": "a", "host": "github.com"}), None),
+            ("list", json!({"by": "a", "which": "mine"}), None),
+        ]
+    }
+
+    #[test]
+    fn every_action_says_what_it_is_about_and_where_to_answer() {
+        for (action, body, request_id) in actions() {
+            let reply_to = json!({"via": "jira", "to": "OPS-1"});
+            let body = with(body, json!({"action": action, "reply_to": reply_to}));
+            let message = read(&body).unwrap();
+            assert_eq!(detail(&body)["detail"]["reply_to"], reply_to, "{action}");
+            assert_eq!((message.action(), message.request_id()), (action, request_id));
+            assert_eq!(message.key(), "webhook:jira:4711");
+        }
+    }
+
+    #[test]
+    fn no_action_takes_a_field_that_is_not_its_own() {
+        for (action, body, _) in actions() {
+            for field in ["message_key", "version", "duration_seconds", "question", "kind"] {
+                let body = with(body.clone(), json!({"action": action, field: 1}));
+                let error = read(&body).unwrap_err().to_string();
+                assert!(error.contains(&format!("unknown field `{field}`")), "{action}: {error}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
-        let request = |more: Value| {
-            let mut body =
+        let request = |more| {
+            let body =
                 json!({"action": "request", "requester": "alice", "preset": "pypi", "justification": "pip"});
-            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            body
+            with(body, more)
         };
         let decide = |id: &str, decision: &str| json!({"action": "decide", "request_id": id, "decision": decision, "approver": "bob"});
+        let extend = |more| {
+            let body = json!({"action": "extend", "request_id": "req-0123456789ab", "requester": "alice", "justification": "x"});
+            with(body, more)
+        };
+        let why = |more| with(json!({"action": "why", "by": "alice", "host": "github.com"}), more);
         let errors = [
             json!([]),
             json!({"requester": "alice"}),
@@ -256,8 +300,25 @@ mod tests {
             request(json!({"duration": "soon"})),
             request(json!({"duration": "59s"})),
             request(json!({"approver": "alice"})),
+            request(json!({"break_glass": ""})),
+            request(json!({"break_glass": "x".repeat(2_001)})),
+            request(json!({"break_glass": true})),
             decide("req-1", "approve"),
             decide("req-0123456789ab", "maybe"),
+            extend(json!({"request_id": "req-1"})),
+            extend(json!({"justification": "\n"})),
+            extend(json!({"duration": "0s"})),
+            extend(json!({"domains": ["a.example"]})),
+            why(json!({"host": ""})),
+            why(json!({"host": "x".repeat(2_001)})),
+            why(json!({"by": "a\nb"})),
+            why(json!({"reply_to": "C024BE91L"})),
+            why(json!({"reply_to": {"via": "slack"}})),
+            why(json!({"reply_to": {"via": "", "to": "C024BE91L"}})),
+            why(json!({"reply_to": {"via": "slack", "to": "C024BE91L", "thread": 1}})),
+            json!({"action": "list", "by": "alice"}),
+            json!({"action": "list", "by": "alice", "which": "all"}),
+            json!({"action": "status", "by": "alice", "request_id": 5}),
         ];
         insta::assert_snapshot!(errors.map(|body| read(&body).unwrap_err().to_string()).join("\n"));
     }
@@ -272,6 +333,21 @@ mod tests {
         fn no_field_is_too_strange(requester in "\\PC*", domain in ".*", duration in "\\PC{0,12}") {
             let body = json!({"action": "request", "requester": requester, "domains": [domain], "justification": "x", "duration": duration});
             let _ = read(&body);
+        }
+
+        #[test]
+        fn whatever_is_taken_can_be_acted_on(action in 0..8_usize, field in "[a-z_]{2,13}", text in ".{0,300}", nested: bool) {
+            let (name, mut body, _) = actions().swap_remove(action);
+            let value = if nested { json!({"via": text, "to": text}) } else { json!(text) };
+            let known: Vec<String> = body.as_object().unwrap().keys().cloned().collect();
+            // A field of this action more often than one of none.
+            let field = known.get(field.len() % (known.len() + 2)).cloned().unwrap_or(field);
+            body = with(body, json!({"action": name, field: value}));
+            if let Ok(message) = read(&body) {
+                let event = message.event().unwrap();
+                let event = json!({"source": event.source, "detail-type": event.detail_type, "detail": event.detail});
+                prop_assert!(Incoming::read(event).is_ok());
+            }
         }
     }
 }

@@ -1,9 +1,15 @@
 //! What people read: a subject and a text for each event. Pure functions of the event.
 
+mod about;
+mod answer;
 mod blocked;
 mod firewall;
+mod grant;
+mod letter;
+mod refused;
 mod request;
 
+use egress::request::ReplyTo;
 use jiff::Timestamp;
 
 use crate::notice::Notice;
@@ -18,85 +24,53 @@ pub struct Message {
     pub body: String,
     /// The same for every delivery of it, so that its readers can know it again.
     pub event_id: String,
-    /// The event that it tells of, for the filters of subscriptions.
+    /// The event that it tells of.
     pub detail_type: &'static str,
+    /// Where the person is told whom it concerns, if they have said where.
+    pub reply_to: Option<ReplyTo>,
 }
 
 impl Message {
     /// What people read about an event.
     pub fn about(notice: &Notice) -> Self {
-        match notice {
-            Notice::RequestStateChanged(changed) => request::message(changed),
-            Notice::AllowListChanged(changed) => firewall::changed(changed),
-            Notice::DriftFound(found) => firewall::drift(found),
-            Notice::TrafficBlocked(blocked) => blocked::message(blocked),
+        let letter = match notice {
+            Notice::RequestStateChanged(it) => request::changed(it),
+            Notice::DecisionAwaited(it) => request::awaited(it),
+            Notice::GlassBroken(it) => grant::glass_broken(it),
+            Notice::GrantWaits(it) => grant::waits(it),
+            Notice::GrantFirstUsed(it) => grant::first_used(it),
+            Notice::CommandAnswered(it) => answer::answered(it),
+            Notice::EventRefused(it) => refused::refused(it),
+            Notice::AllowListChanged(it) => firewall::changed(it),
+            Notice::DriftFound(it) => firewall::drift(it),
+            Notice::TrafficBlocked(it) => blocked::blocked(it),
+        };
+        let reply_to = notice
+            .reply_to()
+            .map(|ReplyTo { via, to }| ReplyTo { via: plain::name(via), to: plain::line(to) });
+        Self {
+            subject: plain::subject(&letter.subject),
+            body: letter.text(),
+            event_id: plain::line(&notice.event_id()),
+            detail_type: notice.detail_type(),
+            reply_to,
         }
+    }
+
+    /// What the filters of subscriptions can compare, each with a name. SNS takes no empty ones.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let reply_to = self.reply_to.as_ref();
+        let attributes = [
+            ("event_id", Some(self.event_id.as_str())),
+            ("detail_type", Some(self.detail_type)),
+            ("via", reply_to.map(|reply_to| reply_to.via.as_str())),
+            ("to", reply_to.map(|reply_to| reply_to.to.as_str())),
+        ];
+        attributes
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.filter(|text| !text.is_empty())?)))
     }
 }
-
-/// A text of one sentence, facts under labels, and what to do next.
-#[derive(Debug, Default)]
-struct Letter {
-    sentence: String,
-    facts: Vec<(&'static str, Vec<String>)>,
-    next: Vec<String>,
-}
-
-impl Letter {
-    fn new(sentence: String) -> Self {
-        Self { sentence, ..Self::default() }
-    }
-
-    /// A fact of one line. What comes from outside has been made plain.
-    fn fact(mut self, label: &'static str, text: impl Into<String>) -> Self {
-        self.facts.push((label, vec![text.into()]));
-        self
-    }
-
-    /// A fact that may be missing.
-    fn fact_if(self, label: &'static str, text: Option<String>) -> Self {
-        match text {
-            Some(text) => self.fact(label, text),
-            None => self,
-        }
-    }
-
-    /// A fact of several lines; none, no fact.
-    fn facts(mut self, label: &'static str, lines: Vec<String>) -> Self {
-        if !lines.is_empty() {
-            self.facts.push((label, lines));
-        }
-        self
-    }
-
-    /// A line of what to do next.
-    fn next(mut self, line: impl Into<String>) -> Self {
-        self.next.push(line.into());
-        self
-    }
-
-    /// The text. Every line but the first of a fact is indented under it, so that none can pass for a
-    /// fact of its own.
-    fn text(&self) -> String {
-        let width = self.facts.iter().map(|(label, _)| label.len()).max().unwrap_or_default() + 2;
-        let mut lines = vec![self.sentence.clone(), String::new()];
-        for (label, texts) in &self.facts {
-            let labels = std::iter::once(format!("{label}:")).chain(std::iter::repeat(String::new()));
-            lines.extend(
-                labels.zip(texts).map(|(label, text)| format!("{label:width$}{text}").trim_end().to_owned()),
-            );
-        }
-        if !self.next.is_empty() {
-            lines.extend([String::new(), "What to do".to_owned()]);
-            lines.extend(self.next.iter().map(|line| format!("  {line}")));
-        }
-        lines.push(String::new());
-        lines.join("\n")
-    }
-}
-
-/// Where commands go to, in the words of the stack.
-const WEBHOOK: &str = "the webhook (the stack's output WebhookUrl), signed";
 
 /// A time to the minute; UTC, since readers sit anywhere.
 fn minute(at: Timestamp) -> String {
@@ -115,14 +89,14 @@ fn length(seconds: u64) -> String {
 
 /// The first few of many, and how many more.
 fn some_of(all: &[String], most: usize) -> Vec<String> {
-    let mut some: Vec<String> = all.iter().take(most).map(|text| plain::name(text)).collect();
+    let mut some: Vec<String> = all.iter().take(most).map(|text| plain::line(text)).collect();
     if let Some(more) = all.len().checked_sub(most).filter(|more| *more > 0) {
         some.push(format!("and {more} more"));
     }
     some
 }
 
-/// A value of a JSON example.
-fn json(text: &str) -> String {
-    serde_json::Value::from(plain::name(text)).to_string()
+/// As `1 request`, `2 requests`.
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

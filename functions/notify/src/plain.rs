@@ -15,13 +15,18 @@ const LONGEST_SUBJECT: usize = 99;
 
 /// A name on one line.
 pub fn name(text: &str) -> String {
-    visible(&cut(text.trim(), LONGEST_NAME))
+    visible(text.trim(), LONGEST_NAME)
+}
+
+/// A sentence, or an address in another system, on one line.
+pub fn line(text: &str) -> String {
+    visible(text.trim(), LONGEST_TEXT)
 }
 
 /// A text in somebody's own words, as lines.
 pub fn lines(text: &str) -> Vec<String> {
     let text = cut(text.trim(), LONGEST_TEXT);
-    let mut lines: Vec<String> = text.lines().map(|line| visible(line.trim_end())).collect();
+    let mut lines: Vec<String> = text.lines().map(|line| visible(line.trim_end(), LONGEST_TEXT)).collect();
     if lines.len() > MOST_LINES {
         lines.truncate(MOST_LINES);
         lines.push("…".to_owned());
@@ -51,26 +56,35 @@ fn cut(text: &str, longest: usize) -> String {
     }
 }
 
-/// A text as it can be seen: what can't is escaped, as `<U+202E>`.
-fn visible(text: &str) -> String {
-    let mut seen = String::with_capacity(text.len());
+/// At most so many characters of a text as it can be seen: what can't is escaped, as `<U+202E>`.
+fn visible(text: &str, longest: usize) -> String {
+    let (mut seen, mut left) = (String::new(), longest);
     for c in text.chars() {
+        let mut one = String::new();
         match c {
-            '\n' | '\r' | '\t' => seen.push(' '),
+            '\n' | '\r' | '\t' => one.push(' '),
             c if c.is_control() || is_invisible(c) => {
                 // Writing into a string can't fail.
-                let _ = write!(seen, "<U+{:04X}>", u32::from(c));
+                let _ = write!(one, "<U+{:04X}>", u32::from(c));
             }
-            c => seen.push(c),
+            c => one.push(c),
         }
+        let Some(rest) = left.checked_sub(one.chars().count()) else {
+            seen.push('…');
+            return seen;
+        };
+        left = rest;
+        seen.push_str(&one);
     }
     seen
 }
 
 /// Unicode's format characters that hide, join, or turn the direction of what stands around them (general
-/// category Cf), and its line and paragraph separators.
+/// category Cf), its line and paragraph separators, and the two that are no characters, which SNS doesn't take
+/// (<https://aws.amazon.com/sns/faqs/>).
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
+        | '\u{e0000}'..='\u{e007f}')
 }

@@ -1,5 +1,9 @@
 //! The topic on Amazon SNS. No FIFO topic, since those take no subscriptions by mail: readers that must not
 //! see a message twice compare its attribute `event_id`.
+//!
+//! Whoever subscribes hears everything, answers to other people's questions included, unless the subscription
+//! has a filter policy. What it can filter by are the message's attributes: `detail_type` and `event_id`, and,
+//! where somebody is to be told in another system, that system (`via`) and the place there (`to`).
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::BuildError;
@@ -25,11 +29,11 @@ impl SnsTopic {
 
 impl Topic for SnsTopic {
     async fn publish(&self, message: &Message) -> Result<(), TopicError> {
-        let publish =
+        let mut publish =
             self.client.publish().topic_arn(&self.arn).subject(&message.subject).message(&message.body);
-        let publish = publish
-            .message_attributes("event_id", text(&message.event_id)?)
-            .message_attributes("detail_type", text(message.detail_type)?);
+        for (name, value) in message.attributes() {
+            publish = publish.message_attributes(name, text(value)?);
+        }
         publish.send().await.map_err(|error| TopicError(with_causes(&error)))?;
         Ok(())
     }

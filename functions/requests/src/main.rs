@@ -2,32 +2,38 @@
 
 use anyhow::Context;
 use egress::aws::{DynamoLedger, EventBridgeBus, NetworkFirewall, sdk_config};
-use egress::config::Config;
+use egress::lifecycle::Rulebook;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, run, service_fn, tracing};
-use requests::{Requests, RequestsError};
+use requests::{Outcome, Requests, RequestsError, metrics};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     tracing::init_default_subscriber();
     let env = |name: &str| std::env::var(name).with_context(|| format!("the environment lacks {name}"));
-    let (bus, table) = (env("EVENT_BUS_NAME")?, env("TABLE_NAME")?);
-    let (rule_group, firewall) = (env("GRANT_RULE_GROUP_ARN")?, env("FIREWALL_ARN")?);
+    let (bus, table, project) = (env("EVENT_BUS_NAME")?, env("TABLE_NAME")?, env("PROJECT_NAME")?);
+    let (groups, firewall) = (env("GRANT_RULE_GROUP_ARNS")?, env("FIREWALL_ARN")?);
+    let groups: Vec<String> = groups.split(',').map(|arn| arn.trim().to_owned()).collect();
     let sdk = sdk_config().await;
     let requests = Requests {
-        firewall: NetworkFirewall::new(aws_sdk_networkfirewall::Client::new(&sdk), rule_group, firewall),
+        firewall: NetworkFirewall::new(aws_sdk_networkfirewall::Client::new(&sdk), groups, firewall),
         ledger: DynamoLedger::new(aws_sdk_dynamodb::Client::new(&sdk), table),
         bus: EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&sdk), bus),
-        config: Config::from_env()?,
+        rulebook: Rulebook::from_env()?,
         now: Timestamp::now,
         jitter: fastrand::f64,
     };
-    let requests = &requests;
+    let (requests, project) = (&requests, project.as_str());
     run(service_fn(move |event: LambdaEvent<Value>| async move {
-        requests.handle(event.payload).await.inspect_err(|error: &RequestsError| {
+        let handled = requests.handle(event.payload).await;
+        let handled: Result<Outcome, RequestsError> = handled.inspect_err(|error| {
             tracing::error!(%error, request_id = event.context.request_id, "the event was not worked off");
-        })
+        });
+        if let Some(gauges) = handled.as_ref().ok().and_then(|outcome| outcome.gauges) {
+            println!("{}", metrics::line(gauges, project, Timestamp::now()));
+        }
+        handled
     }))
     .await
 }

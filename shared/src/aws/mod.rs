@@ -4,7 +4,7 @@ mod dynamodb;
 mod eventbridge;
 mod network_firewall;
 
-pub use dynamodb::DynamoLedger;
+pub use dynamodb::{DynamoLedger, evidence};
 pub use eventbridge::EventBridgeBus;
 pub use network_firewall::NetworkFirewall;
 

@@ -1,13 +1,22 @@
 //! The ledger in memory: the same conditions for a transaction as on `DynamoDB`, every read of what is
 //! there now.
 
+mod state;
+
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use egress::ledger::{Deadline, HistoryEntry, Ledger, LedgerError, OutboxEntry, OwnTargets, Transition};
+use egress::domain::counted_under;
+use egress::firewall::Flow;
+use egress::ledger::{
+    BlockedCount, Cut, Deadline, Evidence, HistoryEntry, Ledger, LedgerError, OutboxEntry, OwnTargets,
+    RefusedEvent, Transition,
+};
 use egress::request::{LiveGrant, Request, RequestId};
 use jiff::Timestamp;
 
+use self::state::State;
 use super::{Call, Fault, Faults, lock};
 
 /// The most rows of a page.
@@ -20,19 +29,7 @@ pub struct MemoryLedger {
     faults: Faults,
 }
 
-/// Times in keys are microseconds, as on `DynamoDB`.
-#[derive(Debug, Default)]
-struct State {
-    requests: BTreeMap<RequestId, Request>,
-    history: BTreeMap<(RequestId, u64), HistoryEntry>,
-    live: BTreeMap<RequestId, LiveGrant>,
-    deadlines: BTreeMap<(i64, RequestId), Deadline>,
-    outbox: BTreeMap<(i64, String), OutboxEntry>,
-    messages: BTreeSet<String>,
-    own_targets: OwnTargets,
-    corrupt: BTreeSet<RequestId>,
-}
-
+/// What tests look at and put in, without a call.
 impl MemoryLedger {
     /// An empty ledger.
     pub fn new() -> Self {
@@ -50,39 +47,64 @@ impl MemoryLedger {
         lock(&self.state).corrupt.insert(id.clone());
     }
 
-    /// The request as it is, without a call.
+    /// A live grant whose request nobody looks at.
+    pub fn put_live(&self, grant: LiveGrant) {
+        lock(&self.state).live.insert(grant.request_id.clone(), grant);
+    }
+
+    /// The firewall has logged that a grant let a connection pass.
+    pub fn use_grant(&self, id: &RequestId, flow: Flow, at: Timestamp) {
+        lock(&self.state).used(id, flow, at);
+    }
+
+    /// The firewall has blocked connections.
+    pub fn block(&self, count: BlockedCount) {
+        lock(&self.state).blocked.entry(counted_under(&count.host)).or_default().push(count);
+    }
+
+    /// The request as it is.
     pub fn request(&self, id: &RequestId) -> Option<Request> {
         lock(&self.state).requests.get(id).cloned()
     }
 
-    /// All requests, without a call.
+    /// All requests.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.state).requests.values().cloned().collect()
     }
 
-    /// A request's history, without a call.
+    /// A request's history.
     pub fn history_of(&self, id: &RequestId) -> Vec<HistoryEntry> {
         lock(&self.state).history_of(id)
     }
 
-    /// The live grants, without a call.
+    /// The live grants.
     pub fn live(&self) -> Vec<LiveGrant> {
         lock(&self.state).live.values().cloned().collect()
     }
 
-    /// All deadlines, without a call.
+    /// All deadlines.
     pub fn deadlines(&self) -> Vec<Deadline> {
         lock(&self.state).deadlines.values().cloned().collect()
     }
 
-    /// What waits to be published, without a call.
+    /// The grants whose connections are still to be cut.
+    pub fn to_cut(&self) -> Vec<Cut> {
+        lock(&self.state).cuts.values().cloned().collect()
+    }
+
+    /// The events that could not be taken.
+    pub fn refused(&self) -> Vec<RefusedEvent> {
+        lock(&self.state).refused.values().cloned().collect()
+    }
+
+    /// What waits to be published.
     pub fn unpublished(&self) -> Vec<OutboxEntry> {
         lock(&self.state).outbox.values().cloned().collect()
     }
 
-    /// Our entries in a shared domain list, without a call.
-    pub fn targets(&self) -> BTreeSet<String> {
-        lock(&self.state).own_targets.targets.clone()
+    /// Our entries in a shared domain list.
+    pub fn targets(&self, rule_group: &str) -> BTreeSet<String> {
+        lock(&self.state).own_targets.get(rule_group).map(|own| own.targets.clone()).unwrap_or_default()
     }
 
     async fn call<T>(
@@ -105,16 +127,34 @@ impl Ledger for MemoryLedger {
         self.call(Call::Load, load).await
     }
 
-    async fn acted_on(&self, message_key: &str) -> Result<bool, LedgerError> {
-        self.call(Call::ActedOn, |state| Ok(state.messages.contains(message_key))).await
-    }
-
     async fn commit(&self, transition: &Transition) -> Result<(), LedgerError> {
         let fault = self.faults.begin(Call::Commit).await;
         if matches!(fault, Some(Fault::Contended)) {
             return Err(LedgerError::Conflict);
         }
         self.faults.apply(fault, LedgerError::Unavailable, || lock(&self.state).commit(transition)).await
+    }
+
+    async fn answer(&self, message_key: &str, outbox: &OutboxEntry) -> Result<(), LedgerError> {
+        let answer = |state: &mut State| {
+            if !state.messages.insert(message_key.to_owned()) {
+                return Err(LedgerError::Duplicate);
+            }
+            state.enqueue(outbox);
+            Ok(())
+        };
+        self.call(Call::Answer, answer).await
+    }
+
+    async fn refuse(&self, refused: &RefusedEvent, outbox: &OutboxEntry) -> Result<(), LedgerError> {
+        let refuse = |state: &mut State| {
+            if !state.refused.contains_key(&refused.id) {
+                state.refused.insert(refused.id.clone(), refused.clone());
+                state.enqueue(outbox);
+            }
+            Ok(())
+        };
+        self.call(Call::Refuse, refuse).await
     }
 
     async fn history(&self, id: &RequestId) -> Result<Vec<HistoryEntry>, LedgerError> {
@@ -125,10 +165,15 @@ impl Ledger for MemoryLedger {
         self.call(Call::LiveGrants, |state| Ok(state.live.values().cloned().collect())).await
     }
 
-    async fn due(&self, now: Timestamp) -> Result<Vec<Deadline>, LedgerError> {
-        let until = now.as_microsecond();
+    async fn open_requests(&self) -> Result<Vec<Request>, LedgerError> {
+        self.call(Call::OpenRequests, |state| Ok(state.open_requests())).await
+    }
+
+    async fn due(&self, now: Timestamp, after: Option<&Deadline>) -> Result<Vec<Deadline>, LedgerError> {
+        let after = after.map(|deadline| (deadline.at.as_microsecond(), deadline.request_id.clone()));
         let due = |state: &mut State| {
-            let due = state.deadlines.iter().take_while(|((at, _), _)| *at <= until);
+            let due = state.deadlines.iter().take_while(|((at, _), _)| *at <= now.as_microsecond());
+            let due = due.filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after));
             Ok(due.map(|(_, deadline)| deadline.clone()).take(PAGE).collect())
         };
         self.call(Call::Due, due).await
@@ -143,6 +188,18 @@ impl Ledger for MemoryLedger {
         self.call(Call::ClearDeadline, clear).await
     }
 
+    async fn cuts(&self) -> Result<Vec<Cut>, LedgerError> {
+        self.call(Call::Cuts, |state| Ok(state.cuts.values().take(PAGE).cloned().collect())).await
+    }
+
+    async fn cut_done(&self, cut: &Cut) -> Result<(), LedgerError> {
+        let done = |state: &mut State| {
+            state.cuts.remove(&cut.request_id);
+            Ok(())
+        };
+        self.call(Call::CutDone, done).await
+    }
+
     async fn outbox(&self, until: Timestamp) -> Result<Vec<OutboxEntry>, LedgerError> {
         let until = until.as_microsecond();
         let outbox = |state: &mut State| {
@@ -154,85 +211,71 @@ impl Ledger for MemoryLedger {
 
     async fn enqueue(&self, entry: &OutboxEntry) -> Result<(), LedgerError> {
         let enqueue = |state: &mut State| {
-            state.outbox.insert((entry.at.as_microsecond(), entry.id.clone()), entry.clone());
+            state.enqueue(entry);
             Ok(())
         };
         self.call(Call::Enqueue, enqueue).await
     }
 
     async fn published(&self, entries: &[OutboxEntry]) -> Result<(), LedgerError> {
-        let publish = |state: &mut State| {
-            let keys: Vec<_> =
-                entries.iter().map(|entry| (entry.at.as_microsecond(), entry.id.clone())).collect();
-            if keys.iter().collect::<BTreeSet<_>>().len() < keys.len() {
-                let message = "Transaction request cannot include multiple operations on one item";
-                return Err(LedgerError::Unavailable(message.to_owned()));
-            }
-            for key in &keys {
-                state.outbox.remove(key);
-            }
-            Ok(())
-        };
-        self.call(Call::Published, publish).await
+        self.call(Call::Published, |state| state.published(entries)).await
     }
 
-    async fn own_targets(&self) -> Result<OwnTargets, LedgerError> {
-        self.call(Call::OwnTargets, |state| Ok(state.own_targets.clone())).await
+    async fn own_targets(&self, rule_group: &str) -> Result<OwnTargets, LedgerError> {
+        let own = |state: &mut State| Ok(state.own_targets.get(rule_group).cloned().unwrap_or_default());
+        self.call(Call::OwnTargets, own).await
     }
 
-    async fn claim_targets(&self, targets: &BTreeSet<String>) -> Result<(), LedgerError> {
+    async fn claim_targets(&self, rule_group: &str, targets: &BTreeSet<String>) -> Result<(), LedgerError> {
         let claim = |state: &mut State| {
-            state.own_targets.targets.extend(targets.iter().cloned());
-            state.own_targets.claims += 1;
+            let own = state.own_targets.entry(rule_group.to_owned()).or_default();
+            own.targets.extend(targets.iter().cloned());
+            own.claims += 1;
             Ok(())
         };
         self.call(Call::ClaimTargets, claim).await
     }
 
-    async fn release_targets(&self, targets: &BTreeSet<String>, claims: u64) -> Result<(), LedgerError> {
-        let release = |state: &mut State| {
-            if state.own_targets.claims != claims {
-                return Err(LedgerError::Conflict);
+    async fn release_targets(
+        &self,
+        rule_group: &str,
+        targets: &BTreeSet<String>,
+        claims: u64,
+    ) -> Result<(), LedgerError> {
+        let release = |state: &mut State| match state.own_targets.get_mut(rule_group) {
+            Some(own) if own.claims == claims => {
+                own.targets.retain(|target| !targets.contains(target));
+                Ok(())
             }
-            state.own_targets.targets.retain(|target| !targets.contains(target));
-            Ok(())
+            _ => Err(LedgerError::Conflict),
         };
         self.call(Call::ReleaseTargets, release).await
     }
-}
 
-impl State {
-    fn history_of(&self, id: &RequestId) -> Vec<HistoryEntry> {
-        self.history.range((id.clone(), 0)..=(id.clone(), u64::MAX)).map(|(_, entry)| entry.clone()).collect()
+    async fn evidence(&self, ids: &[RequestId]) -> Result<BTreeMap<RequestId, Evidence>, LedgerError> {
+        let evidence = |state: &mut State| {
+            let of_one = |id: &RequestId| Some((id.clone(), state.evidence.get(id)?.clone()));
+            Ok(ids.iter().filter_map(of_one).collect())
+        };
+        self.call(Call::Evidence, evidence).await
     }
 
-    /// All conditions first, then all writes.
-    fn commit(&mut self, transition: &Transition) -> Result<(), LedgerError> {
-        let Transition { request, history, .. } = transition;
-        let id = &request.id;
-        if transition.message_key.as_ref().is_some_and(|key| self.messages.contains(key)) {
-            return Err(LedgerError::Duplicate);
-        }
-        let version = self.requests.get(id).map_or(0, |stored| stored.version);
-        if version + 1 != request.version || self.history.contains_key(&(id.clone(), history.version)) {
-            return Err(LedgerError::Conflict);
-        }
-        self.requests.insert(id.clone(), request.clone());
-        self.history.insert((id.clone(), history.version), history.clone());
-        match &transition.live {
-            Some(grant) => self.live.insert(id.clone(), grant.clone()),
-            None => self.live.remove(id),
+    async fn flows(&self, id: &RequestId, most: usize) -> Result<Vec<Flow>, LedgerError> {
+        let flows = |state: &mut State| {
+            let mut seen: Vec<_> = state.flows.get(id).into_iter().flatten().collect();
+            seen.sort_by_key(|(flow, at)| (Reverse(**at), *flow));
+            Ok(seen.into_iter().map(|(flow, _)| flow.clone()).take(most).collect())
         };
-        if let Some(before) = transition.deadline_before {
-            self.deadlines.remove(&(before.as_microsecond(), id.clone()));
-        }
-        if let Some(at) = transition.deadline {
-            self.deadlines.insert((at.as_microsecond(), id.clone()), Deadline { at, request_id: id.clone() });
-        }
-        for entry in &transition.outbox {
-            self.outbox.insert((entry.at.as_microsecond(), entry.id.clone()), entry.clone());
-        }
-        self.messages.extend(transition.message_key.clone());
-        Ok(())
+        self.call(Call::Flows, flows).await
+    }
+
+    async fn blocked(&self, domain: &str, since: Timestamp) -> Result<Vec<BlockedCount>, LedgerError> {
+        let blocked = |state: &mut State| {
+            let all = state.blocked.get(&counted_under(domain)).into_iter().flatten();
+            let mut counts: Vec<_> = all.filter(|count| count.last_seen >= since).cloned().collect();
+            counts.sort_by_key(|count| Reverse(count.last_seen));
+            Ok(counts)
+        };
+        self.call(Call::Blocked, blocked).await
     }
 }

@@ -47,16 +47,57 @@ async fn what_is_malformed_is_refused_with_the_field_s_name() {
         ("a field too many", with(good(), "approved", json!(true))),
         ("no such decision", with(approve("a"), "decision", json!("maybe"))),
         ("no request's id", with(approve("a"), "request_id", json!("req-1"))),
-        ("a request that isn't there", with(approve("a"), "request_id", json!("req-000000000000"))),
         ("long comment", with(approve("a"), "comment", json!(long))),
     ];
     let stage = Stage::new();
     let mut answers = Vec::new();
     for (what, event) in events {
-        answers.push(format!("{what}: {}", stage.fails(event, &Faults::none()).await));
+        let outcome = stage.happens(event).await;
+        answers.push(format!("{what}: {}", outcome.refused.expect("it is refused")));
     }
-    assert!(stage.ledger.requests().is_empty() && stage.told().is_empty() && stage.firewall.writes() == 0);
+    assert!(stage.ledger.requests().is_empty() && stage.firewall.writes() == 0);
+    assert_eq!(stage.told().len(), answers.len());
     insta::assert_snapshot!(answers.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_is_kept_once_and_told_with_the_place_where_to_answer() {
+    let stage = Stage::new();
+    let mut event = without(ask("a", &["github.com"]), "justification");
+    event["detail"]["reply_to"] = json!({"via": "slack", "to": "C0123"});
+    for _ in 0..2 {
+        stage.happens(event.clone()).await;
+    }
+    let kept = stage.ledger.refused();
+    assert_eq!(kept.len(), 1);
+    assert!(kept[0].event.contains("github.com"), "{kept:?}");
+    let told = stage.bus.published();
+    assert_eq!(told[0].detail["reply_to"]["to"], "C0123");
+    assert_eq!(told[0].detail["by"], "alice");
+    assert!(told.iter().all(|event| event.detail["event_id"] == told[0].detail["event_id"]));
+    stage.is_settled();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_enormous_event_is_kept_in_part() {
+    let stage = Stage::new();
+    let event = with(ask("a", &["github.com"]), "justification", json!("x".repeat(500_000)));
+    stage.happens(event).await;
+    assert_eq!(stage.ledger.refused()[0].event.len(), 8_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_overtakes_its_request_comes_again_and_one_without_a_request_is_answered() {
+    let stage = Stage::new();
+    let mut early = approve("a");
+    early["time"] = json!(tests::memory::clock::now());
+    let answer = stage.fails(early.clone(), &Faults::none()).await;
+    assert!(answer.starts_with("there is no request req-"), "{answer}");
+    // Lambda tries again after a minute, and then after two.
+    tests::memory::clock::pass(std::time::Duration::from_mins(3)).await;
+    let outcome = stage.happens(early).await;
+    assert_eq!(outcome.not_allowed.len(), 1);
+    assert!(stage.told()[0].starts_with("CommandAnswered"), "{:?}", stage.told());
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,8 @@ use egress::config::Config;
 use egress::domain::DomainPattern;
 use egress::events::RequestStateChanged;
 use egress::firewall::Content;
+use egress::lifecycle::Rulebook;
+use egress::policy::Policy;
 use egress::request::{Request, RequestId, StateName};
 use jiff::Timestamp;
 use requests::{Outcome, Requests, RequestsError};
@@ -16,14 +18,15 @@ use tests::memory::{Faults, MemoryBus, MemoryFirewall, MemoryLedger, clock};
 pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
+const POLICY: &str = include_str!("../../../infra/config/policy.cedar");
 const CONFIG: &str = r#"
 denied_domains = [".evil.org"]
-[approval]
+[groups]
 approvers = ["bob", "carol"]
-[durations]
-default = "8h"
-longest = "30d"
-pending = "3d"
+on_call = ["erin"]
+auditors = ["frank"]
+[risk]
+anybody_can_upload = [".pastebin.com"]
 [presets.pypi]
 description = "Python packages"
 domains = ["pypi.org", "files.pythonhosted.org"]
@@ -35,33 +38,41 @@ pub(crate) struct Stage {
     pub(crate) firewall: MemoryFirewall,
     pub(crate) ledger: MemoryLedger,
     pub(crate) bus: MemoryBus,
-    pub(crate) config: Config,
+    pub(crate) rulebook: Rulebook,
 }
 
 impl Stage {
     /// A rule group that is all ours.
     pub(crate) fn new() -> Self {
-        Self::on(Content::Rules(egress::rules::no_grants()))
+        Self::of_groups(1)
     }
 
     /// A domain list in which others have these entries.
     pub(crate) fn shared_list(entries: &[&str]) -> Self {
-        Self::on(Content::DomainList(strings(entries)))
+        Self::on(vec![Content::DomainList(strings(entries))])
     }
 
-    fn on(content: Content) -> Self {
+    /// So many rule groups that are all ours.
+    pub(crate) fn of_groups(groups: usize) -> Self {
+        Self::on(vec![Content::Rules(egress::rules::no_grants()); groups])
+    }
+
+    fn on(contents: Vec<Content>) -> Self {
         clock::set("2026-11-21T12:00:00.123456789Z".parse().unwrap());
         Self {
-            firewall: MemoryFirewall::new(content),
+            firewall: MemoryFirewall::with_groups(contents),
             ledger: MemoryLedger::new(),
             bus: MemoryBus::new(),
-            config: Config::parse(CONFIG).unwrap(),
+            rulebook: Rulebook {
+                config: Config::parse(CONFIG).unwrap(),
+                policy: Policy::parse(POLICY).unwrap(),
+            },
         }
     }
 
-    /// So many people have to say yes.
-    pub(crate) fn approvals_needed(mut self, needed: usize) -> Self {
-        self.config.approval.needed = needed;
+    /// With one more policy than what is shipped.
+    pub(crate) fn policy(mut self, more: &str) -> Self {
+        self.rulebook.policy = Policy::parse(&format!("{POLICY}\n{more}")).unwrap();
         self
     }
 
@@ -75,7 +86,7 @@ impl Stage {
             firewall: self.firewall.with(faults),
             ledger: self.ledger.with(faults),
             bus: self.bus.with(faults),
-            config: self.config.clone(),
+            rulebook: self.rulebook.clone(),
             now: clock::now,
             jitter: || 0.5,
         };
@@ -121,6 +132,11 @@ impl Stage {
         self.firewall.patterns().into_iter().collect()
     }
 
+    /// Our entries in the shared domain list.
+    pub(crate) fn own_targets(&self) -> BTreeSet<String> {
+        self.ledger.targets(&self.firewall.arns()[0])
+    }
+
     /// What was told on the bus, one line an event, in order.
     pub(crate) fn told(&self) -> Vec<String> {
         self.bus.published().iter().map(|event| line(&event.detail_type, &event.detail)).collect()
@@ -130,7 +146,8 @@ impl Stage {
     pub(crate) fn is_settled(&self) {
         let live: BTreeSet<DomainPattern> =
             self.ledger.live().into_iter().flat_map(|grant| grant.domains).collect();
-        let open: BTreeSet<DomainPattern> = egress::rules::standing(&self.firewall.content());
+        let contents = self.firewall.contents();
+        let open: BTreeSet<DomainPattern> = contents.iter().flat_map(egress::rules::standing).collect();
         match self.firewall.content() {
             Content::Rules(_) => assert_eq!(open, live, "the firewall is not what the ledger says"),
             Content::DomainList(_) => {
@@ -142,9 +159,9 @@ impl Stage {
                 let mut live: BTreeSet<String> = live.iter().map(ToString::to_string).collect();
                 // What keeps a list from being empty.
                 live.insert("nothing-is-granted.invalid".to_owned());
-                assert!(self.ledger.targets().is_subset(&live), "an entry of ours is nobody's grant");
+                assert!(self.own_targets().is_subset(&live), "an entry of ours is nobody's grant");
                 assert!(
-                    self.ledger.targets().is_subset(&self.firewall.patterns()),
+                    self.own_targets().is_subset(&self.firewall.patterns()),
                     "an entry of ours is missing"
                 );
             }
@@ -190,6 +207,40 @@ fn line(detail_type: &str, detail: &Value) -> String {
     }
 }
 
+/// Somebody asks a question; `name` makes the message the same as another delivery of it.
+pub(crate) fn question(name: &str, by: &str, question: &Value) -> Value {
+    intake(
+        "QuestionAsked",
+        &json!({
+            "version": 1, "message_key": key(name), "by": by, "question": question,
+            "reply_to": {"via": "slack", "to": "C0123"},
+        }),
+    )
+}
+
+/// Alice asks for more time, `seconds` from the approval on, for the grant of the request that the message
+/// `original` asked for.
+pub(crate) fn extend(name: &str, original: &str, by: &str, seconds: u64) -> Value {
+    intake(
+        "ExtensionRequested",
+        &json!({
+            "version": 1, "message_key": key(name), "request_id": id(original), "requester": by,
+            "justification": "not done yet", "duration_seconds": seconds,
+        }),
+    )
+}
+
+/// Alerts has seen the first use of the grant of the request that the message `name` asked for.
+pub(crate) fn first_use(name: &str) -> Value {
+    json!({
+        "source": "egress.alerts", "detail-type": "GrantUsed",
+        "detail": {
+            "version": 1, "event_id": format!("first-use:{}", id(name)), "request_id": id(name),
+            "at": clock::now(), "host": "github.com", "source": "10.2.3.4",
+        },
+    })
+}
+
 /// The id of the request that the message of this name asked for.
 pub(crate) fn id(name: &str) -> RequestId {
     RequestId::of_message(&key(name))
@@ -208,7 +259,9 @@ pub(crate) fn tick() -> Value {
 }
 
 pub(crate) fn intake(detail_type: &str, detail: &Value) -> Value {
-    json!({"source": "egress.intake", "detail-type": detail_type, "detail": detail})
+    json!({
+        "source": "egress.intake", "detail-type": detail_type, "detail": detail, "time": clock::now(),
+    })
 }
 
 /// Alice asks, for an hour. `name` makes the message the same as another delivery of it.

@@ -9,6 +9,12 @@ use tokio::time::Instant;
 
 use crate::harness::{HOUR, MINUTE, Stage, approve, ask, ask_preset, decide, revoke};
 
+const TWO_APPROVERS: &str = r#"
+@id("two-approvers")
+@reason("Two approvers have to say yes.")
+forbid (principal, action == Egress::Action::"Grant", resource) when { context.approvals < 2 };
+"#;
+
 #[tokio::test(start_paused = true)]
 async fn somebody_asks_an_approver_says_yes_and_the_domain_is_open_for_an_hour() {
     let stage = Stage::new();
@@ -83,8 +89,8 @@ async fn a_denied_request_opens_nothing() {
 #[tokio::test(start_paused = true)]
 async fn only_approvers_decide_and_nobody_about_an_own_request() {
     let mut stage = Stage::new();
-    stage.config.approval.approvers.push("alice".to_owned());
-    stage.config.approval.approvers.push("Alice".to_owned());
+    let approvers = stage.rulebook.config.groups.get_mut("approvers").unwrap();
+    approvers.extend(["alice".to_owned(), "Alice".to_owned()]);
     stage.happens(ask("a", &["github.com"])).await;
     let mut answers = Vec::new();
     for by in ["mallory", "alice", "Alice"] {
@@ -96,7 +102,7 @@ async fn only_approvers_decide_and_nobody_about_an_own_request() {
 
 #[tokio::test(start_paused = true)]
 async fn two_approvals_are_two_people() {
-    let stage = Stage::new().approvals_needed(2);
+    let stage = Stage::new().policy(TWO_APPROVERS);
     stage.happens(ask("a", &["github.com"])).await;
     stage.happens(approve("a")).await;
     let again = crate::harness::intake(

@@ -4,8 +4,12 @@
 #![cfg(test)]
 
 mod bad_input;
+mod capacity;
+mod evidence;
+mod extension;
 mod faults;
 mod harness;
 mod lifecycle;
+mod questions;
 mod shared_list;
 mod trouble;

@@ -30,7 +30,7 @@ async fn ours_come_and_go_and_theirs_stay() {
     );
     stage.happens(revoke("a", "bob")).await;
     assert_eq!(stage.firewall.patterns(), strings(&[".kaggle.com", "Intranet.Example.com"]));
-    assert_eq!(stage.ledger.targets(), strings(&[]));
+    assert_eq!(stage.own_targets(), strings(&[]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,7 +52,7 @@ async fn of_a_name_with_and_without_its_dot_only_the_wider_stands() {
     assert_eq!((stage.state("a"), stage.state("b")), (StateName::Active, StateName::Active));
     stage.happens(revoke("b", "bob")).await;
     assert_eq!(stage.firewall.patterns(), strings(&["github.com", ".kaggle.com"]));
-    assert_eq!(stage.ledger.targets(), strings(&["github.com"]));
+    assert_eq!(stage.own_targets(), strings(&["github.com"]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,7 +113,7 @@ async fn an_entry_that_goes_and_comes_at_once_is_still_ours_and_goes_in_the_end(
         stage.invoke(revoke("a", "bob"), &faults).await.unwrap().unwrap();
         assert_eq!(stage.firewall.patterns(), strings(&[".kaggle.com", "github.com"]), "{call:?}");
         assert_eq!(stage.state("b"), StateName::Active);
-        assert_eq!(stage.ledger.targets(), strings(&["github.com"]), "{call:?}");
+        assert_eq!(stage.own_targets(), strings(&["github.com"]), "{call:?}");
 
         stage.happens(revoke("b", "bob")).await;
         stage.tick_after(MINUTE).await;
@@ -133,7 +133,7 @@ async fn who_looked_before_a_grant_came_doesn_t_take_its_entry_for_left_over() {
         }),
     )]);
     stage.invoke(tick(), &faults).await.unwrap().unwrap();
-    assert_eq!(stage.ledger.targets(), strings(&["github.com"]));
+    assert_eq!(stage.own_targets(), strings(&["github.com"]));
     stage.happens(revoke("a", "bob")).await;
     assert_eq!(stage.firewall.patterns(), strings(&[".kaggle.com"]));
 }

@@ -6,7 +6,7 @@ use egress::firewall::Content;
 use egress::request::{Ending, StateName};
 use tests::memory::{Call, Fault, Faults, clock};
 
-use crate::harness::{HOUR, MINUTE, Stage, approve, ask, ask_preset, id, revoke, tick};
+use crate::harness::{HOUR, MINUTE, Stage, approve, ask, ask_preset, id, tick};
 
 fn add_by_hand(content: &mut Content) {
     if let Content::Rules(text) = content {
@@ -50,46 +50,6 @@ async fn a_hand_edit_is_not_put_right_before_its_report_is_kept() {
     stage.tick().await;
     assert!(stage.lets_pass().is_empty());
     assert_eq!(stage.told().len(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn rules_that_aws_refuses_keep_nothing_from_being_closed() {
-    let stage = Stage::new();
-    stage.happens(ask_preset("a", "pypi")).await;
-    let Content::Rules(text) = stage.firewall.content() else { panic!("not rules") };
-    stage.firewall.set_longest_text(text.len());
-
-    // What is new is refused, and waits.
-    stage.happens(ask("b", &["one.example.com", "two.example.com", "three.example.com"])).await;
-    let outcome = stage.happens(approve("b")).await;
-    assert_eq!(stage.state("b"), StateName::Approved);
-    assert!(outcome.unplaced.concat().contains("RulesString is too long"), "{:?}", outcome.unplaced);
-
-    // What ends is closed all the same.
-    stage.happens(revoke("a", "alice")).await;
-    assert!(stage.lets_pass().is_empty(), "{:?}", stage.lets_pass());
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_doesn_t_fit_stays_approved_and_keeps_nobody_else() {
-    let stage = Stage::new();
-    stage.firewall.set_capacity(6);
-    stage.happens(ask_preset("a", "pypi")).await;
-    stage.happens(ask("b", &["one.example.com", "two.example.com"])).await;
-    let outcome = stage.happens(approve("b")).await;
-    assert_eq!(stage.state("b"), StateName::Approved);
-    insta::assert_snapshot!(outcome.unplaced.join("\n"));
-
-    // What ends is closed, although what waits still doesn't fit.
-    stage.firewall.set_capacity(3);
-    stage.happens(revoke("a", "alice")).await;
-    assert!(stage.lets_pass().is_empty());
-
-    // And with room, what waits is opened.
-    stage.firewall.set_capacity(4);
-    stage.tick().await;
-    assert_eq!(stage.state("b"), StateName::Active);
-    stage.is_settled();
 }
 
 #[tokio::test(start_paused = true)]

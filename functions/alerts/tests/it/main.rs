@@ -8,3 +8,5 @@ mod records;
 mod stories;
 #[cfg(test)]
 mod table;
+#[cfg(test)]
+mod uses;

@@ -173,9 +173,17 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 fn a_record() -> impl Strategy<Value = String> {
     let names = prop::sample::select(&["pypi.org", "github.com", "kaggle.com"][..]);
-    (1_u8..4, names, 0_i64..3_600, any::<u64>()).prop_map(|(host, name, second, flow)| {
-        let at = jiff::Timestamp::from_second(1_778_750_000 + second).unwrap();
-        harness::blocked(&format!("10.2.3.{host}"), name, &at.to_string(), flow)
+    let grants = prop::collection::btree_set(0_u8..4, 0..3);
+    (1_u8..4, names, 0_i64..3_600, any::<u64>(), grants).prop_map(|(host, name, second, flow, grants)| {
+        let at = jiff::Timestamp::from_second(1_778_750_000 + second).unwrap().to_string();
+        let source = format!("10.2.3.{host}");
+        let grants: Vec<String> = grants.into_iter().map(|grant| format!("req-{grant:012}")).collect();
+        let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
+        if grants.is_empty() {
+            harness::blocked(&source, name, &at, flow)
+        } else {
+            harness::passed(&grants, &source, name, &at, flow)
+        }
     })
 }
 
@@ -217,7 +225,9 @@ proptest! {
                 pieces.handle(batch, harness::now()).await.unwrap();
             }
         });
-        prop_assert_eq!(whole.windows.counts(), pieces.windows.counts());
+        prop_assert_eq!(whole.store.counts(), pieces.store.counts());
         prop_assert_eq!(harness::told(&whole).len(), harness::told(&pieces).len());
+        prop_assert_eq!(whole.store.connections(), pieces.store.connections());
+        prop_assert_eq!(harness::first_uses(&whole).len(), harness::first_uses(&pieces).len());
     }
 }

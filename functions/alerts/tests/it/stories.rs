@@ -23,7 +23,7 @@ async fn a_window_is_told_once_and_counted_whole() {
         function.handle(delivery(&numbered(batch, lines)), now()).await.unwrap();
     }
     assert_eq!(told(&function).len(), 1);
-    assert_eq!(function.windows.counts().into_values().collect::<Vec<_>>(), [12]);
+    assert_eq!(function.store.counts().into_values().collect::<Vec<_>>(), [12]);
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_batch_that_is_delivered_twice_counts_and_tells_once() {
     function.handle(batch.clone(), now()).await.unwrap();
     function.handle(batch, now()).await.unwrap();
     assert_eq!(told(&function).len(), 1);
-    assert_eq!(function.windows.counts().into_values().sum::<u64>(), 1);
+    assert_eq!(function.store.counts().into_values().sum::<u64>(), 1);
 }
 
 #[tokio::test]
@@ -57,20 +57,20 @@ async fn what_was_claimed_and_not_told_is_told_by_the_next_delivery() {
     let batch = delivery(&numbered("a", [blocked("10.2.3.10", "pypi.org", AT, 1)]));
     function.bus.fail.store(true, Ordering::SeqCst);
     let error = function.handle(batch.clone(), now()).await.unwrap_err();
-    assert_eq!(error.to_string(), "telling what was blocked failed: publishing failed: told to fail");
+    assert_eq!(error.to_string(), "telling what the firewall logged failed: publishing failed: told to fail");
     function.bus.fail.store(false, Ordering::SeqCst);
     function.handle(batch, now()).await.unwrap();
     assert_eq!(told(&function).len(), 1);
-    assert_eq!(function.windows.counts().into_values().sum::<u64>(), 1);
+    assert_eq!(function.store.counts().into_values().sum::<u64>(), 1);
 }
 
 #[tokio::test]
 async fn what_is_told_twice_has_the_same_id() {
     let function = function();
     let batch = delivery(&numbered("a", [blocked("10.2.3.10", "pypi.org", AT, 1)]));
-    function.windows.fail_done.store(true, Ordering::SeqCst);
+    function.store.fail_done.store(true, Ordering::SeqCst);
     function.handle(batch.clone(), now()).await.unwrap_err();
-    function.windows.fail_done.store(false, Ordering::SeqCst);
+    function.store.fail_done.store(false, Ordering::SeqCst);
     function.handle(batch, now()).await.unwrap();
     let told = told(&function);
     assert_eq!(told.len(), 2);

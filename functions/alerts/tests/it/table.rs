@@ -1,6 +1,7 @@
-//! The store of windows, over the wire, on a table that knows the two calls that it uses.
+//! The store over the wire, on a table that knows a few calls. What it writes of grants' uses, in transactions,
+//! is held against the local AWS, in the tests that cross crates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,15 +9,17 @@ use std::sync::{Arc, Mutex};
 
 use alerts::batch::{self, BatchId};
 use alerts::blocked::Blocked;
-use alerts::dynamodb::DynamoWindows;
+use alerts::dynamodb::DynamoStore;
+use alerts::evidence::Evidence;
 use alerts::windows::{Claim, Windows};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use egress::request::RequestId;
 use serde_json::{Value, json};
 
 use crate::harness::now;
 
-/// A table behind `GetItem` and `PutItem`.
+/// A table behind `GetItem`, `PutItem`, and a `BatchGetItem` that reads one item at a time.
 #[derive(Default)]
 struct Table {
     items: Mutex<BTreeMap<String, Value>>,
@@ -27,7 +30,7 @@ struct Table {
 
 impl Table {
     /// Starts it on a free port; answers it, and a store on it. Its threads end with the test's process.
-    fn start() -> (Arc<Self>, DynamoWindows) {
+    fn start() -> (Arc<Self>, DynamoStore) {
         let table = Arc::new(Self::default());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -44,7 +47,7 @@ impl Table {
             .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
             .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
             .endpoint_url(url);
-        (table, DynamoWindows::new(Client::from_conf(config.build()), "table".to_owned()))
+        (table, DynamoStore::new(Client::from_conf(config.build()), "table".to_owned()))
     }
 
     fn serve(&self, connection: TcpStream) {
@@ -92,6 +95,13 @@ impl Table {
                         (200, json!({}))
                     }
                 }
+            }
+            "DynamoDB_20120810.BatchGetItem" => {
+                let keys = body["RequestItems"]["table"]["Keys"].as_array().unwrap();
+                let (first, left) = keys.split_first().unwrap();
+                let found = items.get(&key(first)).into_iter().collect::<Vec<_>>();
+                let left = if left.is_empty() { json!({}) } else { json!({"table": {"Keys": left}}) };
+                (200, json!({"Responses": {"table": found}, "UnprocessedKeys": left}))
             }
             other => panic!("{other} is not a call that the store may make"),
         }
@@ -151,7 +161,7 @@ fn blocked(count: u64) -> Blocked {
     }
 }
 
-async fn claims(store: &DynamoWindows) -> [Claim; 4] {
+async fn claims(store: &DynamoStore) -> [Claim; 4] {
     let (first, second) = (batch("a"), batch("b"));
     [
         store.claim(&blocked(3), &first, now()).await.unwrap(),
@@ -192,4 +202,21 @@ async fn a_table_that_is_not_there_is_named_as_the_cause() {
     let error = store.claim(&blocked(1), &batch("a"), now()).await.unwrap_err().to_string();
     assert!(error.starts_with("reading a window's claim failed: "), "{error}");
     assert!(error.contains("Requested resource not found"), "{error}");
+}
+
+#[tokio::test]
+async fn what_dynamodb_leaves_unread_is_asked_for_again() {
+    let (table, store) = Table::start();
+    let ids: Vec<RequestId> = ["1", "2", "3"].into_iter().map(RequestId::of_message).collect();
+    for id in [&ids[0], &ids[2]] {
+        let (pk, at) = (format!("use#{id}"), now().to_string());
+        let item = json!({
+            "pk": {"S": pk}, "sk": {"S": "use"}, "connections": {"N": "7"}, "first_batch": {"S": "a"},
+            "first_used_at": {"S": at}, "last_used_at": {"S": at}
+        });
+        table.items.lock().unwrap().insert(format!("{pk} use"), item);
+    }
+    let used = store.used(&ids.iter().collect::<BTreeSet<_>>()).await.unwrap();
+    let connections: Vec<_> = ids.iter().map(|id| used.get(id).map(|used| used.connections)).collect();
+    assert_eq!(connections, [Some(7), None, Some(7)]);
 }

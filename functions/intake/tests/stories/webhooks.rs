@@ -86,11 +86,26 @@ async fn a_signed_webhook_is_on_the_bus_before_it_is_answered() {
     let (status, body) = send(&edges, signed("a secret", &asks())).await;
     assert_eq!(status, 202);
     let id = egress::request::RequestId::of_message("webhook:d-1");
-    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), json!({"request_id": id}));
+    let answer = json!({"message_key": "webhook:d-1", "request_id": id});
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), answer);
     let published = edges.published.lock().unwrap();
     let [event] = published.as_slice() else { panic!("{published:?}") };
     assert_eq!((event.source.as_str(), event.detail_type.as_str()), ("egress.intake", "DomainRequested"));
     assert_eq!(event.detail["message_key"], "webhook:d-1");
+}
+
+#[tokio::test]
+async fn a_question_is_on_the_bus_and_its_answer_will_name_the_message() {
+    let edges = edges();
+    let body = json!({
+        "action": "why", "by": "alice", "host": "github.com", "reply_to": {"via": "slack", "to": "C024BE91L"}
+    });
+    let answer = send(&edges, signed("a secret", &body.to_string())).await;
+    assert_eq!(answer, (202, r#"{"message_key":"webhook:d-1"}"#.to_owned()));
+    let published = edges.published.lock().unwrap();
+    let [event] = published.as_slice() else { panic!("{published:?}") };
+    assert_eq!(event.detail_type, "QuestionAsked");
+    assert_eq!(event.detail["reply_to"], body["reply_to"]);
 }
 
 #[tokio::test]

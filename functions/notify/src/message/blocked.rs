@@ -4,10 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use egress::events::{Suggestion, TrafficBlocked};
 
-use super::{Letter, Message, WEBHOOK, json, length, second};
+use super::about::WEBHOOK;
+use super::letter::Letter;
+use super::{length, second};
 use crate::plain;
 
-pub(super) fn message(blocked: &TrafficBlocked) -> Message {
+pub(super) fn blocked(blocked: &TrafficBlocked) -> Letter {
     let destination = plain::name(&blocked.destination);
     let source = plain::name(&blocked.source);
     let connections = match blocked.count {
@@ -17,35 +19,29 @@ pub(super) fn message(blocked: &TrafficBlocked) -> Message {
     let registered = blocked.registrable_domain.as_deref().filter(|domain| *domain != blocked.destination);
     let port = blocked.port.map_or_else(String::new, |port| format!(", port {port}"));
     let signature = Some(plain::name(&blocked.signature)).filter(|text| !text.is_empty());
-    let letter = Letter::new(format!("The firewall blocked {connections} from {source} to {destination}."))
-        .fact("Destination", destination.clone())
-        .fact_if("Belongs to", registered.map(plain::name))
-        .fact("Protocol", format!("{}{port}", plain::name(&blocked.protocol)))
-        .fact("Source", source.clone())
-        .fact("Since", second(blocked.first_seen))
-        .fact("Last", second(blocked.last_seen))
-        .fact("Connections", format!("{} at first; those that follow are counted, not told", blocked.count))
-        .fact_if("Rule", signature)
-        .fact(
-            "Firewall",
-            format!("{} in {}", plain::name(&blocked.firewall), plain::name(&blocked.availability_zone)),
-        )
-        .fact(
-            "Repeats",
-            format!("one message in {} for this source and destination", length(blocked.window_seconds)),
-        );
-    let letter = match &blocked.suggestion {
+    let letter = Letter::new(
+        format!("Blocked: {destination} from {source} (at least {} x)", blocked.count),
+        format!("The firewall blocked {connections} from {source} to {destination}."),
+    )
+    .fact("Destination", destination.clone())
+    .fact_if("Belongs to", registered.map(plain::name))
+    .fact("Protocol", format!("{}{port}", plain::name(&blocked.protocol)))
+    .fact("Source", source.clone())
+    .fact("Since", second(blocked.first_seen))
+    .fact("Last", second(blocked.last_seen))
+    .fact("Connections", format!("{} at first; those that follow are counted, not told", blocked.count))
+    .fact_if("Rule", signature)
+    .fact(
+        "Firewall",
+        format!("{} in {}", plain::name(&blocked.firewall), plain::name(&blocked.availability_zone)),
+    )
+    .fact(
+        "Repeats",
+        format!("one message in {} for this source and destination", length(blocked.window_seconds)),
+    );
+    match &blocked.suggestion {
         Some(suggestion) => how_to_ask(letter, suggestion),
         None => letter.next(why_not(blocked)),
-    };
-    Message {
-        subject: plain::subject(&format!(
-            "Blocked: {destination} from {source} (at least {} x)",
-            blocked.count
-        )),
-        body: letter.text(),
-        event_id: plain::name(&blocked.event_id),
-        detail_type: "TrafficBlocked",
     }
 }
 
@@ -89,4 +85,9 @@ fn why_not(blocked: &TrafficBlocked) -> String {
         "It can't be asked for: it is not a name that can be granted, or one that is never allowed."
             .to_owned()
     }
+}
+
+/// A value of a JSON example.
+fn json(text: &str) -> String {
+    serde_json::Value::from(plain::name(text)).to_string()
 }

@@ -1,84 +1,119 @@
 //! What became of a request, for who asked and who decides.
 
-use egress::domain::DomainPattern;
-use egress::events::RequestStateChanged;
-use egress::request::{Ending, RefusedDomain, Request, StateName};
+use egress::config::same_spelling;
+use egress::events::{DecisionAwaited, RequestStateChanged};
+use egress::request::{Ending, Request, StateName};
+use jiff::Timestamp;
 
-use super::{Letter, Message, WEBHOOK, length, minute};
+use super::about::{self, WEBHOOK, asker, short, until};
+use super::letter::Letter;
+use super::{length, minute};
 use crate::plain;
 
-/// Domains that are listed: as many as a request may have.
-const MOST_DOMAINS: usize = 20;
+/// In seconds.
+const MINUTE: u64 = 60;
+/// In seconds.
+const HOUR: u64 = 60 * MINUTE;
+/// In seconds.
+const DAY: u64 = 24 * HOUR;
 
-pub(super) fn message(changed: &RequestStateChanged) -> Message {
+pub(super) fn changed(changed: &RequestStateChanged) -> Letter {
     let request = &changed.request;
-    let letter = facts(Letter::new(sentence(changed)), changed);
-    Message {
-        subject: plain::subject(&format!("{}: {} ({})", headline(changed), short(request), request.id)),
-        body: next(letter, changed).text(),
-        event_id: plain::name(&changed.event_id),
-        detail_type: "RequestStateChanged",
-    }
+    let subject = match changed.to {
+        // What it risks matters as long as somebody can still keep it from being opened.
+        StateName::Pending | StateName::Approved => about::subject(&headline(changed), request),
+        _ => format!("{}: {} ({})", headline(changed), short(request), request.id),
+    };
+    next(facts(Letter::new(subject, sentence(changed)), changed), changed)
 }
 
 /// The first words of the subject.
-fn headline(changed: &RequestStateChanged) -> &'static str {
-    match (changed.to, changed.ending) {
+fn headline(changed: &RequestStateChanged) -> String {
+    let request = &changed.request;
+    let headline = match (changed.to, changed.ending) {
+        (StateName::Pending, _) if changed.from == Some(StateName::Pending) => {
+            return format!(
+                "To decide, {} of {} said yes",
+                request.approvals.len(),
+                request.approvals_needed
+            );
+        }
+        (StateName::Pending, _) if request.extends.is_some() => "To decide, more time",
         (StateName::Pending, _) => "To decide",
+        (StateName::Approved, _) if is_broken(request) => "Glass broken",
         (StateName::Approved, _) => "Approved",
         (StateName::Active, _) => "Open",
         (StateName::Ended, Some(Ending::Revoked)) => "Revoked",
-        (StateName::Ended, Some(Ending::Superseded)) => "Replaced",
+        (StateName::Ended, Some(Ending::Superseded)) => "Extended",
         (StateName::Ended, _) => "Expired",
         (StateName::Denied, _) => "Denied",
         (StateName::Lapsed, _) => "Lapsed",
         (StateName::Withdrawn, _) => "Withdrawn",
         (StateName::Refused, _) => "Refused",
-    }
+    };
+    headline.to_owned()
+}
+
+/// Whether it was approved without anybody's yes.
+fn is_broken(request: &Request) -> bool {
+    request.break_glass.is_some() && request.approvals.is_empty()
 }
 
 /// What happened.
 fn sentence(changed: &RequestStateChanged) -> String {
-    let what = short(&changed.request);
+    let request = &changed.request;
+    let (what, asker, until) = (short(request), asker(request), until(request));
     let by = plain::name(&changed.by);
-    let asker = plain::name(&changed.request.requester);
-    let until = changed.request.ends_at.map_or_else(String::new, |end| format!(" until {}", minute(end)));
     match (changed.to, changed.ending) {
-        (StateName::Pending, _) => format!("{asker} asks for {what}. An approver decides."),
+        (StateName::Pending, _) if changed.from == Some(StateName::Pending) => {
+            format!("{by} approved {what} for {asker}. {}", another_yes(request))
+        }
+        (StateName::Pending, _) => {
+            let more = if request.extends.is_some() { "more time for " } else { "" };
+            let who = match request.approvals_needed {
+                0 | 1 => "An approver decides.".to_owned(),
+                needed => format!("{needed} approvers have to say yes."),
+            };
+            format!("{asker} asks for {more}{what}. {who}")
+        }
+        (StateName::Approved, _) if is_broken(request) => {
+            format!(
+                "{asker} broke the glass: {what} is approved without anybody's yes{until}. The firewall is being changed."
+            )
+        }
         (StateName::Approved, _) if changed.by == "policy" => {
             format!("By rule, {what} is approved for {asker}{until}. The firewall is being changed.")
         }
         (StateName::Approved, _) => {
             format!("{by} approved {what} for {asker}{until}. The firewall is being changed.")
         }
-        (StateName::Active, _) => format!("The firewall lets {what} pass{until}, as {asker} asked."),
         (StateName::Ended, Some(Ending::Revoked)) => format!("{by} revoked the grant of {what} to {asker}."),
-        (StateName::Ended, Some(Ending::Superseded)) => {
-            format!("A newer grant took the place of the grant of {what} to {asker}.")
-        }
-        (StateName::Ended, _) => format!("The grant of {what} to {asker} is over: its time has come."),
+        (StateName::Ended, ending) => about::ended(request, ending),
         (StateName::Denied, _) => format!("{by} denied {what} to {asker}."),
-        (StateName::Lapsed, _) => format!("Nobody decided in time about {what}, which {asker} asked for."),
         (StateName::Withdrawn, _) => format!("{by} withdrew the request for {what}."),
-        (StateName::Refused, _) => format!("{asker} asked for {what}, which can't be granted."),
+        (StateName::Active | StateName::Lapsed | StateName::Refused, _) => {
+            about::stands(&Request { state: changed.to, ..request.clone() })
+        }
+    }
+}
+
+/// How many have to say yes, too.
+fn another_yes(request: &Request) -> String {
+    let (approvals, needed) = (request.approvals.len(), request.approvals_needed);
+    match needed.saturating_sub(approvals) {
+        0 | 1 => format!("That is {approvals} of {needed}: somebody else has to say yes, too."),
+        more => format!("That is {approvals} of {needed}: {more} others have to say yes, too."),
     }
 }
 
 fn facts(letter: Letter, changed: &RequestStateChanged) -> Letter {
     let request = &changed.request;
-    let approvers: Vec<String> = request.approvals.iter().map(|approval| plain::name(&approval.by)).collect();
     let waits = changed.to == StateName::Pending;
-    letter
-        .facts("Domains", domains(&request.domains))
-        .facts("Not possible", request.refused_domains.iter().take(MOST_DOMAINS).flat_map(refused).collect())
-        .fact_if("Preset", request.preset.as_deref().map(plain::name))
-        .fact("Asked by", format!("{}, {}", plain::name(&request.requester), minute(request.requested_at)))
-        .facts("Why", plain::lines(&request.justification))
-        .fact_if("Ticket", request.ticket.as_deref().map(plain::name))
-        .fact_if("For", request.ends_at.is_none().then(|| length(request.duration_seconds)))
-        .fact_if("Decide by", waits.then(|| minute(request.lapses_at)))
-        .fact_if("Approved by", (!approvers.is_empty()).then(|| approvers.join(", ")))
+    let letter = about::asked(letter, request);
+    let letter = if waits { about::risk(letter, request) } else { letter };
+    about::approvals(letter.fact_if("Decide by", waits.then(|| minute(request.lapses_at))), request)
         .fact_if("Ends", request.ends_at.filter(|_| changed.to.is_live()).map(minute))
+        .fact_if("Extended by", request.superseded_by.as_ref().map(ToString::to_string))
         .fact_if(
             "Changed",
             (!waits).then(|| format!("{} by {}", minute(changed.at), plain::name(&changed.by))),
@@ -89,62 +124,71 @@ fn facts(letter: Letter, changed: &RequestStateChanged) -> Letter {
 
 /// What the reader can do now.
 fn next(letter: Letter, changed: &RequestStateChanged) -> Letter {
-    let id = &changed.request.id;
+    let request = &changed.request;
     match changed.to {
-        StateName::Pending => letter
-            .next("An approver other than who asked sends one of")
-            .next(format!(
-                r#"  {{"action":"decide","request_id":"{id}","decision":"approve","approver":"<you>","comment":"<why>"}}"#
-            ))
-            .next(format!(
-                r#"  {{"action":"decide","request_id":"{id}","decision":"deny","approver":"<you>","comment":"<why>"}}"#
-            ))
-            .next(format!("to {WEBHOOK}.")),
-        StateName::Approved => letter.next("Nothing: another message comes when every part of the firewall has it."),
-        StateName::Active => letter
-            .next("Try again what was blocked. When it is no longer needed, an approver ends it before its time with")
-            .next(format!(r#"  {{"action":"revoke","request_id":"{id}","by":"<you>","reason":"<why>"}}"#))
-            .next(format!("to {WEBHOOK}.")),
-        StateName::Ended if changed.ending == Some(Ending::Superseded) => letter.next("Nothing: the newer grant holds."),
+        StateName::Pending => about::decide(letter, &request.id),
+        StateName::Approved => {
+            letter.next("Nothing: another message comes when every part of the firewall has it.")
+        }
+        StateName::Active => open(letter, request),
+        StateName::Ended if changed.ending == Some(Ending::Superseded) => {
+            letter.next("Nothing: the extension holds.")
+        }
         StateName::Ended | StateName::Lapsed => letter.next("Ask again if it is still needed."),
         StateName::Denied => letter.next("Talk to who denied it, or ask again with what they miss."),
+        StateName::Refused if request.break_glass.is_some() && request.refused_domains.is_empty() => {
+            letter.next("Ask again without break_glass: then an approver decides, where one may.")
+        }
         StateName::Refused => letter.next("Ask again for what is possible."),
         StateName::Withdrawn => letter,
     }
 }
 
-/// What was asked for, in a few words.
-fn short(request: &Request) -> String {
-    let asked = request.domains.iter().map(ToString::to_string);
-    let mut asked = asked.chain(request.refused_domains.iter().map(|refused| plain::name(&refused.text)));
-    let count = request.domains.len() + request.refused_domains.len();
-    let first = asked.next().unwrap_or_else(|| "nothing".to_owned());
-    match (&request.preset, count) {
-        (Some(preset), _) => format!("the preset {}", plain::name(preset)),
-        (None, 0 | 1) => first,
-        (None, 2) => format!("{first} and another domain"),
-        (None, more) => format!("{first} and {} other domains", more - 1),
-    }
+fn open(letter: Letter, request: &Request) -> Letter {
+    let id = &request.id;
+    let letter = letter
+        .next("Try again what was blocked.")
+        .next("If it is needed for longer, ask for more time before it ends with");
+    let letter =
+        about::extend(letter, id).next("When it is no longer needed, who asked or an approver ends it with");
+    about::revoke(letter, id).next(format!("to {WEBHOOK}."))
 }
 
-/// Each domain as it stands in the rule; beside it how it is read, where that differs.
-fn domains(domains: &[DomainPattern]) -> Vec<String> {
-    let line = |pattern: &DomainPattern| {
-        let (ascii, unicode) = (pattern.to_string(), pattern.to_unicode());
-        let scope = if pattern.includes_subdomains() { " and all names below it" } else { "" };
-        if ascii == unicode {
-            format!("{ascii}{scope}")
-        } else {
-            format!("{ascii} ({}){scope}", plain::name(&unicode))
-        }
+/// How long a request still waits: hours where there are days of it, else minutes.
+fn left(request: &Request, now: Timestamp) -> String {
+    let left = u64::try_from(request.lapses_at.duration_since(now).as_secs()).unwrap_or_default();
+    let unit = if left >= DAY { HOUR } else { MINUTE };
+    length(left - left % unit)
+}
+
+/// The approvers are reminded.
+pub(super) fn awaited(awaited: &DecisionAwaited) -> Letter {
+    let request = &awaited.request;
+    let (what, asker) = (short(request), asker(request));
+    let sentence = if request.approvals.is_empty() {
+        format!("Nobody has decided yet about {what}, which {asker} asked for.")
+    } else {
+        let (approvals, needed) = (request.approvals.len(), request.approvals_needed);
+        format!(
+            "Not enough people have approved {what} yet, which {asker} asked for: {approvals} of {needed}."
+        )
     };
-    let mut lines: Vec<String> = domains.iter().take(MOST_DOMAINS).map(line).collect();
-    if let Some(more) = domains.len().checked_sub(MOST_DOMAINS).filter(|more| *more > 0) {
-        lines.push(format!("and {more} more"));
+    let has_said =
+        |person: &str| request.approvals.iter().any(|yes| same_spelling(&yes.by) == same_spelling(person));
+    let people: Vec<String> = awaited.approvers.iter().filter(|one| !has_said(one)).cloned().collect();
+    let letter = Letter::new(about::subject("Still to decide", request), sentence);
+    let letter = about::risk(about::asked(letter, request), request)
+        .fact("Decide by", format!("{}, {} from now", minute(request.lapses_at), left(request, awaited.at)));
+    let letter = about::approvals(letter, request)
+        .facts("Asked to decide", about::people(&people))
+        .fact("Reminders", request.reminders.to_string())
+        .fact("Request", request.id.to_string());
+    if people.is_empty() {
+        return letter
+            .next(
+                "Nobody who is named in egress.toml may decide about it by policy.cedar: an operator changes",
+            )
+            .next("one of the two, or it lapses.");
     }
-    lines
-}
-
-fn refused(refused: &RefusedDomain) -> [String; 2] {
-    [plain::name(&refused.text), format!("  {}", plain::name(&refused.reason))]
+    about::decide(letter, &request.id)
 }

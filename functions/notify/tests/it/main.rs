@@ -1,4 +1,14 @@
 //! The function's tests, in one binary.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod delivery;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
+mod grants;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod messages;

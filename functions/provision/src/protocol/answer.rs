@@ -179,14 +179,14 @@ mod tests {
     fn a_success_says_the_id_and_the_data() {
         insta::assert_json_snapshot!(answer("Create", &Ok(done("new", &[("RuleGroupArn", "arn:group")]))), @r#"
         {
+          "Status": "SUCCESS",
+          "PhysicalResourceId": "new",
+          "StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/demo/1",
+          "RequestId": "r-1",
+          "LogicalResourceId": "Grants",
           "Data": {
             "RuleGroupArn": "arn:group"
-          },
-          "LogicalResourceId": "Grants",
-          "PhysicalResourceId": "new",
-          "RequestId": "r-1",
-          "StackId": "arn:aws:cloudformation:us-east-1:123456789012:stack/demo/1",
-          "Status": "SUCCESS"
+          }
         }
         "#);
     }

@@ -1,0 +1,67 @@
+//! Each minute: what is due, and what others left behind.
+
+use egress::bus::Bus;
+use egress::firewall::Firewall;
+use egress::ledger::{Deadline, Ledger};
+use egress::lifecycle::{self, Command};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::work::{Outcome, Work, all};
+use crate::{Requests, RequestsError};
+
+/// Events that are older than this were left by an invocation that didn't come to its end.
+const LEFT_BEHIND: SignedDuration = SignedDuration::from_secs(60);
+
+impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
+    /// Closes what has come to its end, writes that down, and finishes what others left behind. Nothing that
+    /// fails here holds up the rest; the firewall comes first, which needs no transition for what the clock
+    /// has ended.
+    pub(crate) async fn tick(&self, mut work: Work) -> Result<Outcome, RequestsError> {
+        let now = (self.now)();
+        work.extended = true;
+        let settled = self.settle(now, &mut work).await;
+        let ended = self.work_off_deadlines(now, &mut work).await;
+        let cut = match work.reconciled.take() {
+            Some(reconciled) => self.cut(&reconciled, &mut work).await,
+            None => Ok(()),
+        };
+        let left = self.ledger.outbox(now - LEFT_BEHIND).await;
+        let left = left.map(|entries| work.add_unpublished(entries)).map_err(RequestsError::from);
+        let published = self.publish(&mut work).await;
+        all([settled, ended, cut, left, published])?;
+        Ok(work.outcome)
+    }
+
+    /// Ends what has come to its end, reminds of what waits. One request that can't be worked off doesn't keep
+    /// the others.
+    async fn work_off_deadlines(&self, now: Timestamp, work: &mut Work) -> Result<(), RequestsError> {
+        let (mut failed, mut last) = (Ok(()), None);
+        loop {
+            let due = self.ledger.due(now, last.as_ref()).await?;
+            for deadline in &due {
+                if let Err(error) = self.work_off(deadline, work).await {
+                    tracing::error!(%error, request_id = %deadline.request_id, "a deadline was not worked off");
+                    failed = failed.and(Err(error));
+                }
+            }
+            match due.into_iter().next_back() {
+                Some(deadline) => last = Some(deadline),
+                None => return failed,
+            }
+        }
+    }
+
+    async fn work_off(&self, deadline: &Deadline, work: &mut Work) -> Result<(), RequestsError> {
+        let Deadline { at, request_id } = deadline;
+        if self.system_command(request_id, &Command::Due, work).await? == Some(true) {
+            return Ok(());
+        }
+        let request = self.ledger.load(request_id).await?;
+        // Where it holds, and lies ahead, the clock was set back after the deadlines were read. Else it was
+        // ended or decided otherwise, and its deadline was left behind.
+        if request.as_ref().and_then(lifecycle::deadline) != Some(*at) {
+            self.ledger.clear_deadline(deadline).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,288 @@
+//! What is told on the bus: what became of requests and of the firewall, and what was blocked.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::explain::Explanation;
+use crate::ledger::{Evidence, HistoryEntry};
+use crate::request::{Ending, ReplyTo, Request, RequestId, StateName};
+
+/// A request has come into a state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestStateChanged {
+    /// Always [`super::VERSION`].
+    pub version: u32,
+    /// The same for every delivery of this event: `<request id>.<version of the request>`.
+    pub event_id: String,
+    /// The state before; none for a new request.
+    pub from: Option<StateName>,
+    /// The state now.
+    pub to: StateName,
+    /// How it ended, when it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
+    /// When.
+    pub at: Timestamp,
+    /// Who caused it: a person, `policy`, `clock` or `firewall`.
+    pub by: String,
+    /// What they said, or why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// The request as it is now.
+    pub request: Request,
+}
+
+/// A grants group of the firewall has new content, accepted by AWS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllowListChanged {
+    /// Always [`super::VERSION`].
+    pub version: u32,
+    /// The rule group.
+    pub rule_group: String,
+    /// The update token that the new content got.
+    pub update_token: String,
+    /// The patterns that are new in it.
+    pub added: Vec<String>,
+    /// The patterns that are gone from it.
+    pub removed: Vec<String>,
+}
+
+/// Somebody changed a grants group by hand; it has been put right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftFound {
+    /// Always [`super::VERSION`].
+    pub version: u32,
+    /// The rule group.
+    pub rule_group: String,
+    /// The update token of what was found.
+    pub update_token: String,
+    /// When the rule group was last changed before it was looked at, as AWS says; by whom, CloudTrail knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Timestamp>,
+    /// What was found, one sentence.
+    pub found: String,
+    /// The domains that were let pass and that nobody is granted, at most fifty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<String>,
+    /// The granted domains that were missing, at most fifty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// The lines that aren't of our form, as they were found, cut to 300 characters; at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<String>,
+}
+
+/// The approvers are reminded of a request that nobody has decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionAwaited {
+    /// Always [`super::VERSION`].
+    pub version: u32,
+    /// The same for every delivery of this event: `<request id>.<version of the request>`.
+    pub event_id: String,
+    /// When.
+    pub at: Timestamp,
+    /// Who is asked to decide.
+    pub approvers: Vec<String>,
+    /// The request; `reminders` says how often they were reminded.
+    pub request: Request,
+}
+
+/// Somebody broke the glass: domains are open without anybody's yes. Every approver hears of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GlassBroken {
+    /// Always [`super::VERSION`].
+    pub version: u32,
+    /// The same for every delivery of this event.
+    pub event_id: String,
+    /// When.
+    pub at: Timestamp,
+    /// All approvers.
+    pub approvers: Vec<String>,
+    /// The request; `break_glass` has the reason.
+    pub request: Request,
+}
+
+/// A grant is approved, and its rules don't fit into the firewall.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantWaits {
+    /// Always [`super::VERSION`].
+    pub version: u32,
+    /// The same for every delivery of this event: `<request id>.<version of the request>`.
+    pub event_id: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why, how much is missing, and what to do: sentences.
+    pub reason: String,
+    /// The request.
+    pub request: Request,
+}
+
+/// A grant has let something pass for the first time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantFirstUsed {
+    /// Always [`super::VERSION`].
+    pub version: u32,
+    /// The same for every delivery of this event: `<request id>.<version of the request>`.
+    pub event_id: String,
+    /// When it let it pass.
+    pub at: Timestamp,
+    /// To which host.
+    pub host: String,
+    /// From which address.
+    pub source: String,
+    /// The request.
+    pub request: Request,
+}
+
+/// What came of a command or a question, for who gave it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandAnswered {
+    /// Always [`super::VERSION`].
+    pub version: u32,
+    /// The same for every delivery of this event: `answer.<message key>`.
+    pub event_id: String,
+    /// When.
+    pub at: Timestamp,
+    /// The message that is answered.
+    pub message_key: String,
+    /// Who gave it.
+    pub by: String,
+    /// Where they are to be answered; none where they gave no address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Answer {
+    /// It is done.
+    Done {
+        /// The request after it.
+        request: Box<Request>,
+        /// What was said of it, or why a new one was refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<String>,
+    },
+    /// It is not allowed.
+    NotAllowed {
+        /// The request, where it is about one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<RequestId>,
+        /// Why not: a sentence.
+        reason: String,
+    },
+    /// Why a host is blocked, or passes.
+    Why(Box<Explanation>),
+    /// Requests.
+    List {
+        /// At most fifty.
+        requests: Vec<RequestSummary>,
+        /// How many more there are.
+        more: usize,
+    },
+    /// What became of a request.
+    Status {
+        /// The request.
+        request: Box<Request>,
+        /// What happened to it.
+        history: Vec<HistoryEntry>,
+        /// What its grant let pass; none where no use was logged.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Evidence>,
+    },
+}
+
+/// A request in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestSummary {
+    /// Its id.
+    pub id: RequestId,
+    /// What it is in.
+    pub state: StateName,
+    /// Who asked.
+    pub requester: String,
+    /// What for.
+    pub domains: Vec<String>,
+    /// When it lapses, where it is pending; when its grant ends, where it is live.
+    pub until: Timestamp,
+    /// Since when its grant is there and unused, in a list of those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unused_since: Option<Timestamp>,
+}
+
+/// An event could not be taken. It is kept in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRefused {
+    /// Always [`super::VERSION`].
+    pub version: u32,
+    /// The same for every delivery of this event: `refused.<digest of what was refused>`.
+    pub event_id: String,
+    /// When.
+    pub at: Timestamp,
+    /// Its `detail-type`, cut to 128 characters; empty where it has none.
+    pub detail_type: String,
+    /// Why, with the field's name: a sentence.
+    pub reason: String,
+    /// The field that is wrong, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Who sent it, as far as that could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Where they are to be answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
+}
+
+/// Connections to one destination from one source were blocked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficBlocked {
+    /// Always [`super::VERSION`].
+    pub version: u32,
+    /// The same for every delivery of this event: derived from source, destination and window.
+    pub event_id: String,
+    /// The name that the client asked for, or the address and port where it named none.
+    pub destination: String,
+    /// What somebody registered of that name (`files.pythonhosted.org` → `pythonhosted.org`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registrable_domain: Option<String>,
+    /// The address that the firewall saw the connection come from.
+    pub source: String,
+    /// `tls`, `http`, `ssh`, … where the firewall could tell; else `tcp`, `udp`, `icmp`, lower case.
+    pub protocol: String,
+    /// The port of the destination; none for ICMP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// How many connections the first batch of the log that met them in this window had: at least so many
+    /// were blocked. What later batches count is kept in the table, and no event tells it.
+    pub count: u64,
+    /// The first of them.
+    pub first_seen: Timestamp,
+    /// The last of them.
+    pub last_seen: Timestamp,
+    /// The length of the window in which this event speaks for its source and destination, in seconds.
+    /// Windows stand on the clock, so the next event may come soon after, at the beginning of the next.
+    pub window_seconds: u64,
+    /// The firewall's name.
+    pub firewall: String,
+    /// Where its endpoint stands.
+    pub availability_zone: String,
+    /// The message of the rule that blocked.
+    pub signature: String,
+    /// What to ask for; none where no name can be allowed (an address, another protocol).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<Suggestion>,
+}
+
+/// What would let a blocked connection pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suggestion {
+    /// The narrowest pattern that would do.
+    pub pattern: String,
+    /// A preset of the configuration that holds it, and is approved at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+}

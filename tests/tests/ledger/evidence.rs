@@ -1,0 +1,235 @@
+//! What `alerts` writes of the firewall's log is what the ledger reads.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+
+use alerts::batch::{self, BatchId};
+use alerts::blocked::Blocked;
+use alerts::dynamodb::DynamoStore;
+use alerts::evidence::count_all;
+use alerts::uses::{FirstUse, Use};
+use alerts::windows::{Claim, Windows};
+use aws_sdk_dynamodb::types::AttributeValue;
+use egress::aws::evidence::FlowSeen;
+use egress::firewall::Flow;
+use egress::ledger::{BlockedCount, Evidence, Ledger};
+use egress::request::RequestId;
+use jiff::{Timestamp, ToSpan};
+use serde_json::json;
+use tests::memory::MemoryLedger;
+
+use crate::samples::noon;
+use crate::table::Table;
+
+/// What the firewall logs, into one ledger or the other.
+trait Log {
+    async fn passed(&self, id: &RequestId, flow: Flow, at: Timestamp) -> anyhow::Result<()>;
+    async fn blocked(&self, count: BlockedCount) -> anyhow::Result<()>;
+}
+
+impl Log for MemoryLedger {
+    async fn passed(&self, id: &RequestId, flow: Flow, at: Timestamp) -> anyhow::Result<()> {
+        self.use_grant(id, flow, at);
+        Ok(())
+    }
+
+    async fn blocked(&self, count: BlockedCount) -> anyhow::Result<()> {
+        self.block(count);
+        Ok(())
+    }
+}
+
+impl Log for DynamoStore {
+    async fn passed(&self, id: &RequestId, flow: Flow, at: Timestamp) -> anyhow::Result<()> {
+        let batch = batch(&format!("{id} {flow:?} {at}"));
+        count_all(self, &batch, &[used(id, &flow, at)], noon(), || 0.5).await?;
+        Ok(())
+    }
+
+    async fn blocked(&self, count: BlockedCount) -> anyhow::Result<()> {
+        let batch = batch(&format!("{count:?}"));
+        self.claim(&window(&count, count.last_seen - 20.minutes()), &batch, noon()).await?;
+        Ok(())
+    }
+}
+
+fn batch(id: &str) -> BatchId {
+    let text = json!({"messageType": "DATA_MESSAGE", "logEvents": [{"id": id, "message": ""}]}).to_string();
+    batch::read(text.as_bytes(), |_| ()).unwrap().id
+}
+
+fn flow(host: u8) -> Flow {
+    Flow { source: IpAddr::from([10, 2, 3, host]), destination: IpAddr::from([198, 51, 100, 1]), port: 443 }
+}
+
+fn used(id: &RequestId, flow: &Flow, at: Timestamp) -> Use {
+    Use {
+        grant: id.clone(),
+        connections: 1,
+        first: FirstUse { at, host: "github.com".to_owned(), source: flow.source },
+        last_at: at,
+        flows: vec![FlowSeen::new(flow, at)],
+    }
+}
+
+fn window(count: &BlockedCount, begun: Timestamp) -> Blocked {
+    Blocked {
+        source: count.source.parse().unwrap(),
+        destination: count.host.clone(),
+        is_named: true,
+        window_start: begun,
+        port: Some(443),
+        protocol: "tls".to_owned(),
+        count: count.connections,
+        first_seen: begun,
+        last_seen: count.last_seen,
+        signature: count.signature.clone(),
+        firewall: "demo".to_owned(),
+        availability_zone: "eu-west-1a".to_owned(),
+    }
+}
+
+fn blocked(host: &str, connections: u64, last_seen: Timestamp) -> BlockedCount {
+    BlockedCount {
+        host: host.to_owned(),
+        source: "10.2.3.10".to_owned(),
+        connections,
+        last_seen,
+        signature: "egress last word: TLS".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn in_memory() -> anyhow::Result<()> {
+    let ledger = MemoryLedger::new();
+    is_read_as_it_was_logged(&ledger, &ledger).await
+}
+
+#[tokio::test]
+async fn on_dynamodb() -> anyhow::Result<()> {
+    let table = Table::start().await?;
+    is_read_as_it_was_logged(&table.ledger(), &store(&table)).await
+}
+
+fn store(table: &Table) -> DynamoStore {
+    DynamoStore::new(table.client.clone(), Table::name())
+}
+
+async fn is_read_as_it_was_logged<L: Ledger, G: Log>(ledger: &L, log: &G) -> anyhow::Result<()> {
+    uses_are_summed_up(ledger, log).await?;
+    connections_come_the_last_first(ledger, log).await?;
+    what_was_blocked_is_found_by_its_registrable_domain(ledger, log).await
+}
+
+async fn uses_are_summed_up<L: Ledger, G: Log>(ledger: &L, log: &G) -> anyhow::Result<()> {
+    let [grant, other, unused] = ["used-1", "used-2", "used-3"].map(RequestId::of_message);
+    for minute in [5, 1, 9] {
+        log.passed(&grant, flow(10), noon() + minute.minutes()).await?;
+    }
+    log.passed(&other, flow(10), noon()).await?;
+    // More than `DynamoDB` reads at once, and one twice.
+    let mut ids: Vec<RequestId> = (0..110).map(|n| RequestId::of_message(&format!("unused-{n}"))).collect();
+    ids.extend([grant.clone(), other.clone(), unused, grant.clone()]);
+    let evidence = |first: i64, last: i64, connections| Evidence {
+        first_used_at: noon() + first.minutes(),
+        last_used_at: noon() + last.minutes(),
+        connections,
+    };
+    let expected = BTreeMap::from([(grant, evidence(1, 9, 3)), (other, evidence(0, 0, 1))]);
+    assert_eq!(ledger.evidence(&ids).await?, expected);
+    assert_eq!(ledger.evidence(&[]).await?, BTreeMap::new());
+    Ok(())
+}
+
+async fn connections_come_the_last_first<L: Ledger, G: Log>(ledger: &L, log: &G) -> anyhow::Result<()> {
+    let grant = RequestId::of_message("flows-1");
+    for (host, minute) in [(10, 1), (11, 7), (12, 5), (10, 6)] {
+        log.passed(&grant, flow(host), noon() + i64::from(minute).minutes()).await?;
+    }
+    assert_eq!(ledger.flows(&grant, 100).await?, [flow(11), flow(10), flow(12)]);
+    assert_eq!(ledger.flows(&grant, 2).await?, [flow(11), flow(10)]);
+    assert_eq!(ledger.flows(&RequestId::of_message("flows-2"), 100).await?, []);
+    Ok(())
+}
+
+async fn what_was_blocked_is_found_by_its_registrable_domain<L: Ledger, G: Log>(
+    ledger: &L,
+    log: &G,
+) -> anyhow::Result<()> {
+    let counts = [
+        blocked("api.github.com", 3, noon() - 1.minute()),
+        blocked("github.com", 5, noon() - 30.hours()),
+        blocked("gist.github.com", 7, noon() - 31.hours()),
+    ];
+    for count in [&counts[1], &counts[0], &counts[2], &blocked("x.github.io", 1, noon())] {
+        log.blocked(count.clone()).await?;
+    }
+    log.blocked(blocked("198.51.100.7:22", 2, noon())).await?;
+    assert_eq!(ledger.blocked("github.com", noon() - 48.hours()).await?, counts);
+    // Its window began before that.
+    assert_eq!(ledger.blocked("github.com", noon() - 30.hours()).await?, counts[..2]);
+    assert_eq!(ledger.blocked("github.com", noon() - 1.hour()).await?, counts[..1]);
+    let address = ledger.blocked("198.51.100.7:22", noon() - 1.hour()).await?;
+    assert_eq!(address, [blocked("198.51.100.7:22", 2, noon())]);
+    assert_eq!(ledger.blocked("pypi.org", Timestamp::UNIX_EPOCH).await?, []);
+    Ok(())
+}
+
+#[tokio::test]
+async fn on_dynamodb_a_batch_counts_once_and_batches_at_once_lose_nothing() -> anyhow::Result<()> {
+    let table = Table::start().await?;
+    let store = store(&table);
+    let grants: Vec<RequestId> = (0..100).map(|n| RequestId::of_message(&format!("grant-{n}"))).collect();
+    let uses: Vec<Use> = grants.iter().map(|grant| used(grant, &flow(10), noon())).collect();
+    let batches = ["a", "b", "c", "d"].map(batch);
+    let count = |batch| count_all(&store, batch, &uses, noon(), || 0.5);
+    let [a, b, c, d] = &batches;
+    let (a, b, c, d, again) = tokio::join!(count(a), count(b), count(c), count(d), count(a));
+    let first: usize = [a?, b?, c?, d?].iter().map(Vec::len).sum();
+    assert_eq!(first, 100, "each first use is owed by one batch");
+
+    // Another delivery owes what the batch owed, and counts nothing.
+    let again_later = count(&batches[0]).await?;
+    assert_eq!(again?, again_later);
+    let evidence = table.ledger().evidence(&grants).await?;
+    assert_eq!(evidence.len(), 100);
+    assert!(evidence.values().all(|evidence| evidence.connections == 4), "{evidence:?}");
+    Ok(())
+}
+
+/// One line an item.
+fn shown(item: &HashMap<String, AttributeValue>) -> String {
+    let text = |value: &AttributeValue| value.as_s().or_else(|_| value.as_n()).unwrap().clone();
+    let mut names: Vec<&String> = item.keys().filter(|name| !["pk", "sk"].contains(&name.as_str())).collect();
+    names.sort();
+    let attributes: Vec<String> =
+        names.into_iter().map(|name| format!("{name}={}", text(&item[name]))).collect();
+    format!("{} | {} | {}", text(&item["pk"]), text(&item["sk"]), attributes.join(", "))
+}
+
+#[tokio::test]
+async fn the_items_that_two_batches_write() -> anyhow::Result<()> {
+    let table = Table::start().await?;
+    let store = store(&table);
+    let (first, second) = (batch("first"), batch("second"));
+    let grant = RequestId::of_message("grant");
+    let count = blocked("api.github.com", 3, noon() + 1.minute());
+    for (batch, claim) in [(&first, Claim::Ours), (&second, Claim::Theirs)] {
+        assert_eq!(store.claim(&window(&count, noon()), batch, noon()).await?, claim);
+        count_all(&store, batch, &[used(&grant, &flow(10), noon())], noon(), || 0.5).await?;
+        store.done(batch, noon()).await?;
+    }
+    let items = table.items().await?.iter().map(shown).collect::<Vec<_>>().join("\n");
+    let items = items.replace(first.as_str(), "<first>").replace(second.as_str(), "<second>");
+    insta::assert_snapshot!(items, @"
+    alert#batch#<second> | done | expires_at=1780056000
+    alert#batch#<first> | done | expires_at=1780056000
+    blocked#github.com | 00001778760000000000#api.github.com#10.2.3.10 | batch=<first>, connections=3, expires_at=1780056000, host=api.github.com, last_seen=2026-05-14T12:01:00Z, signature=egress last word: TLS, source=10.2.3.10
+    blocked#github.com | 00001778760000000000#api.github.com#10.2.3.10#<second> | batch=<second>, connections=3, expires_at=1780056000, host=api.github.com, last_seen=2026-05-14T12:01:00Z, signature=egress last word: TLS, source=10.2.3.10
+    use#batch#<second>#0 | done | expires_at=1780056000
+    use#batch#<first>#0 | done | expires_at=1780056000
+    use#req-3492ad65d05a | flow#10.2.3.10#198.51.100.1#443 | destination=198.51.100.1, expires_at=1779364800, last_seen=2026-05-14T12:00:00Z, port=443, source=10.2.3.10
+    use#req-3492ad65d05a | use | connections=2, first_batch=<first>, first_used_at=2026-05-14T12:00:00Z, last_used_at=2026-05-14T12:00:00Z
+    ");
+    Ok(())
+}

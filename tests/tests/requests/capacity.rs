@@ -1,0 +1,80 @@
+//! What doesn't fit into the firewall waits, is told of, and keeps nobody else.
+
+use egress::firewall::Content;
+use egress::request::StateName;
+
+use crate::harness::{MINUTE, Stage, approve, ask, ask_preset, id, revoke};
+
+#[tokio::test(start_paused = true)]
+async fn rules_that_aws_refuses_keep_nothing_from_being_closed() {
+    let stage = Stage::new();
+    stage.happens(ask_preset("a", "pypi")).await;
+    let Content::Rules(text) = stage.firewall.content() else { panic!("not rules") };
+    stage.firewall.set_longest_text(text.len());
+
+    // What is new is refused, and waits.
+    stage.happens(ask("b", &["one.example.com", "two.example.com", "three.example.com"])).await;
+    let outcome = stage.happens(approve("b")).await;
+    assert_eq!(stage.state("b"), StateName::Approved);
+    assert!(outcome.unplaced.concat().contains("RulesString is too long"), "{:?}", outcome.unplaced);
+
+    // What ends is closed all the same.
+    stage.happens(revoke("a", "alice")).await;
+    assert!(stage.lets_pass().is_empty(), "{:?}", stage.lets_pass());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_doesn_t_fit_stays_approved_and_keeps_nobody_else() {
+    let stage = Stage::new();
+    stage.firewall.set_capacity(6);
+    stage.happens(ask_preset("a", "pypi")).await;
+    stage.happens(ask("b", &["one.example.com", "two.example.com"])).await;
+    let room = stage.request("b").assessment.room.unwrap();
+    assert_eq!((room.needed, room.left, room.fits), (4, 2, false), "who decides knows it before");
+    let outcome = stage.happens(approve("b")).await;
+    assert_eq!(stage.state("b"), StateName::Approved);
+    insta::assert_snapshot!(outcome.unplaced.join("\n").replace(id("b").as_str(), "req-b"));
+    assert_eq!(outcome.gauges.unwrap().waiting_grants, 1);
+
+    // It is told once, however often it is looked at.
+    stage.tick_after(MINUTE).await;
+    let waits = stage.told().iter().filter(|line| line.starts_with("GrantWaits")).count();
+    assert_eq!(waits, 1);
+
+    // A smaller one that fits is not held up.
+    stage.happens(ask("c", &["three.example.com"])).await;
+    stage.happens(approve("c")).await;
+    assert_eq!(stage.state("c"), StateName::Active);
+    stage.happens(revoke("c", "alice")).await;
+
+    // What ends is closed, although what waits still doesn't fit.
+    stage.firewall.set_capacity(3);
+    stage.happens(revoke("a", "alice")).await;
+    assert!(stage.lets_pass().is_empty());
+
+    // And with room, what waits is opened.
+    stage.firewall.set_capacity(4);
+    stage.tick().await;
+    assert_eq!(stage.state("b"), StateName::Active);
+    stage.is_settled();
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_groups_are_filled_in_their_order_and_nothing_is_moved() {
+    let stage = Stage::of_groups(2);
+    stage.firewall.set_capacity(4);
+    for name in ["a", "b", "c"] {
+        stage.happens(ask(name, &[&format!("{name}.example.com")])).await;
+        stage.happens(approve(name)).await;
+        assert_eq!(stage.state(name), StateName::Active);
+    }
+    assert_eq!(stage.firewall.patterns_of(0), ["a.example.com", "b.example.com"]);
+    assert_eq!(stage.firewall.patterns_of(1), ["c.example.com"]);
+    // What gets free is used again; what stands stays where it stands.
+    stage.happens(revoke("a", "bob")).await;
+    stage.happens(ask("d", &["d.example.com"])).await;
+    stage.happens(approve("d")).await;
+    assert_eq!(stage.firewall.patterns_of(0), ["b.example.com", "d.example.com"]);
+    assert_eq!(stage.firewall.patterns_of(1), ["c.example.com"]);
+    stage.is_settled();
+}
