@@ -40,6 +40,11 @@ ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 endif
 ARCHITECTURE ?= arm64
 
+# Of the simulation: how many seeds, from which on; or one alone, with its trace.
+SEEDS ?= 10000
+FROM ?= 0
+SEED ?=
+
 # A file for the stack's outputs as JSON, or nothing.
 OUTPUTS_JSON ?=
 
@@ -56,7 +61,7 @@ variable = $(lastword $(subst :, ,$(1)))
 parameter = $(if $(filter undefined,$(origin $(variable))),,--parameter '$(firstword $(subst :, ,$(1)))=$($(variable))')
 
 .DEFAULT_GOAL := package
-.PHONY: help package deploy delete outputs check build lint test bench demo cargo cargo-lambda
+.PHONY: help package deploy delete outputs check build lint test simulate bench demo cargo cargo-lambda
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -126,6 +131,10 @@ lint: cargo ## formatting, clippy, templates, licences and sources of the depend
 	@venv=$(VENV) && "$$venv/bin/cfn-lint"
 	@if command -v cargo-deny >/dev/null; then cargo deny --log-level error check bans licenses sources; \
 		else echo "lint: cargo-deny is not installed, so deny.toml is not checked here (cargo install cargo-deny)"; fi
+
+simulate: cargo ## runs the function that decides through random histories SEEDS=… FROM=…, or replays one SEED=…
+	@cargo run --quiet --locked --profile bench --package tests --bin simulate -- \
+		$(if $(SEED),--seed '$(SEED)',--seeds '$(SEEDS)' --from '$(FROM)')
 
 bench: cargo ## measures what has a budget
 	@cargo bench --locked --package tests

@@ -9,5 +9,6 @@ pub mod lab;
 pub mod local_aws;
 pub mod memory;
 pub mod propagation;
+pub mod simulation;
 pub mod stage;
 pub mod webhook;

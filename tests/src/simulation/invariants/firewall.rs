@@ -1,0 +1,228 @@
+//! What stands in the rule groups.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use egress::bus::Event;
+use egress::domain::DomainPattern;
+use egress::request::StateName;
+
+use crate::simulation::record::What;
+use crate::simulation::story::{Group, INERT, Life, Story, Version};
+
+/// So long an invocation lasts at most.
+const LONGEST_INVOCATION: Duration = Duration::from_mins(5);
+
+/// In the end, what stands is what is live; who doesn't fit was told so.
+pub(super) fn is_what_the_ledger_says(story: &Story<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let end = &story.record.end;
+    let is_live = |life: &Life<'_>| end.requests.get(life.id).is_some_and(|request| request.state.is_live());
+    for group in &story.groups {
+        let Some(last) = group.last() else { continue };
+        if last.foreign > 0 {
+            wrong.push(format!("{} rules in {} are nobody's", last.foreign, group.arn));
+        }
+        for entry in group.ours_at(usize::MAX) {
+            if !story.served(entry, group).into_iter().any(is_live) {
+                wrong.push(format!("{entry} stands in {} and nobody is granted it", group.arn));
+            }
+        }
+    }
+    let standing = story.standing(usize::MAX);
+    for life in story.lives.values().filter(|life| is_live(life)) {
+        let missing: Vec<_> =
+            life.domains.iter().filter(|domain| !Story::is_served(&standing, domain)).collect();
+        if missing.is_empty() {
+            continue;
+        }
+        if has_room(story, &standing, missing.len()) {
+            wrong.push(format!("{} waits although there is room for {missing:?}", life.id));
+        }
+        if !(is_told_to_wait(story, life)
+            || missing.iter().all(|domain| is_told_to_be_gone(story, life, domain)))
+        {
+            wrong.push(format!("{} is live without {missing:?}, and nobody was told", life.id));
+        }
+    }
+    wrong
+}
+
+/// Whether a grant is known to wait for room, and that was told.
+fn is_told_to_wait(story: &Story<'_>, life: &Life<'_>) -> bool {
+    let request = story.record.end.requests.get(life.id);
+    let waits =
+        request.is_some_and(|request| request.state == StateName::Approved && request.waits_for.is_some());
+    waits
+        && is_told(story, |event| {
+            let id = event.detail.pointer("/request/id").and_then(serde_json::Value::as_str);
+            event.detail_type == "GrantWaits" && id == Some(life.id.as_str())
+        })
+}
+
+/// Whether a grant is active, and it was told that somebody has taken this domain of it away by hand: where
+/// others have put theirs into its room since, it stays so.
+fn is_told_to_be_gone(story: &Story<'_>, life: &Life<'_>, domain: &DomainPattern) -> bool {
+    let request = story.record.end.requests.get(life.id);
+    request.is_some_and(|request| request.state == StateName::Active)
+        && is_told(story, |event| {
+            let missing = event.detail.get("missing").and_then(serde_json::Value::as_array);
+            let named = |missing: &Vec<serde_json::Value>| {
+                missing.iter().any(|one| *one == domain.to_string().as_str())
+            };
+            event.detail_type == "DriftFound" && missing.is_some_and(named)
+        })
+}
+
+fn is_told(story: &Story<'_>, which: impl Fn(&Event) -> bool) -> bool {
+    story.record.facts.iter().any(|fact| match &fact.what {
+        What::Published(events) => events.iter().any(&which),
+        _ => false,
+    })
+}
+
+/// Whether so many patterns more would fit; known of rules only, which take two units a pattern.
+fn has_room(story: &Story<'_>, standing: &[(&Group<'_>, &Version)], patterns: usize) -> bool {
+    let left = |(_, version): &(&Group<'_>, &Version)| {
+        let taken = 2 * version.entries.keys().filter(|entry| *entry != INERT).count() as u64;
+        story.record.capacity.saturating_sub(taken) / 2
+    };
+    story.groups.iter().all(|group| !group.is_list)
+        && standing.iter().map(left).sum::<u64>() >= patterns as u64
+}
+
+/// In a shared list, what people put there stays until people take it away: unless we had, or were about to
+/// have, an entry of that name.
+pub(super) fn others_are_left_alone(story: &Story<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for group in story.groups.iter().filter(|group| group.is_list) {
+        let mut theirs: BTreeSet<&str> = BTreeSet::new();
+        let mut before: Option<&Version> = None;
+        for version in &group.versions {
+            let held = |entry: &str| before.is_some_and(|before| before.entries.contains_key(entry));
+            if version.by.is_none() {
+                let own = story.own_at(group.arn, version.place);
+                let entries = version.entries.keys().map(String::as_str);
+                let new = entries.filter(|entry| !held(entry) && !own.contains(entry));
+                theirs.extend(new.filter(|entry| !is_about_to_be_ours(story, entry, version.place)));
+                theirs.retain(|entry| version.entries.contains_key(*entry));
+            } else {
+                let gone = theirs.iter().filter(|entry| !version.entries.contains_key(**entry));
+                wrong.extend(
+                    gone.map(|entry| format!("we took {entry} out of {}, which is others'", group.arn)),
+                );
+                theirs.retain(|entry| version.entries.contains_key(*entry));
+            }
+            before = Some(version);
+        }
+    }
+    wrong
+}
+
+/// Whether an invocation that is running may think that an entry of this name is to be put there by us: then it
+/// is ours.
+fn is_about_to_be_ours(story: &Story<'_>, entry: &str, place: usize) -> bool {
+    let bare = entry.trim_start_matches('.');
+    let same_name = |life: &&Life<'_>| life.domains.iter().any(|domain| domain.name() == bare);
+    let since = story.place_before(place, LONGEST_INVOCATION);
+    story.lives.values().filter(same_name).any(|life| life.lives_within(since, place))
+}
+
+/// Every entry that a write of ours brings, or that it leaves and that is ours, is of a grant that was live when
+/// the writer had read the token, or came to be since.
+pub(super) fn nothing_is_opened_that_is_not_granted(story: &Story<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for group in &story.groups {
+        for (by, _, after) in group.writes() {
+            let (Some(read), Some(invoked)) = (story.read_before(by, after.place), story.invocation(by))
+            else {
+                wrong.push(format!("#{by} wrote {} without reading it", group.arn));
+                continue;
+            };
+            let Some((clock, _)) = invoked.clock else { continue };
+            for entry in group.ours_at(after.place) {
+                let granted = |life: &&Life<'_>| life.lives_within(read, after.place) && life.ends_at > clock;
+                if !story.served(entry, group).iter().any(granted) {
+                    wrong.push(format!("#{by} wrote {entry} into {}, which nobody was granted", group.arn));
+                }
+            }
+        }
+    }
+    wrong
+}
+
+/// No write of ours takes away what was granted when the writer read the groups and still is: unless it stood
+/// in another group, too.
+pub(super) fn nothing_is_closed_that_is_granted(story: &Story<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for group in &story.groups {
+        for (by, before, after) in group.writes() {
+            let Some(read) = story.read_before(by, after.place) else { continue };
+            let Some((_, clock)) = story.invocation(by).and_then(|invoked| invoked.clock) else { continue };
+            let now = story.standing(after.place);
+            for entry in before.entries.keys().filter(|entry| !after.entries.contains_key(*entry)) {
+                let serves =
+                    |life: &Life<'_>| life.is_live(read) && life.is_live(after.place) && life.ends_at > clock;
+                for life in story.served(entry, group).into_iter().filter(|life| serves(life)) {
+                    let closed = life
+                        .domains
+                        .iter()
+                        .any(|domain| domain.to_string() == *entry && !Story::is_served(&now, domain));
+                    if closed {
+                        wrong.push(format!(
+                            "#{by} took {entry} out of {}, which {} is granted",
+                            group.arn, life.id
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    wrong
+}
+
+/// A pattern's sids stay as long as it stands, no two rules of a group have one, and what stands in one group is
+/// not put into another.
+pub(super) fn what_stands_keeps_its_place(story: &Story<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for group in &story.groups {
+        for (by, before, after) in group.writes() {
+            let mut sids = BTreeSet::new();
+            if !after.entries.values().flatten().all(|sid| sids.insert(sid)) {
+                wrong.push(format!("#{by} wrote a sid twice into {}", group.arn));
+            }
+            for (entry, sids) in &after.entries {
+                match before.entries.get(entry) {
+                    Some(old) if is_valid(before, old) && old != sids => {
+                        wrong.push(format!("#{by} changed the sids of {entry} from {old:?} to {sids:?}"));
+                    }
+                    Some(_) => {}
+                    None if entry == INERT => {}
+                    None => wrong.extend(moved(story, group, by, entry, after.place)),
+                }
+            }
+        }
+    }
+    wrong
+}
+
+/// Whether sids are such as we give, and nobody else's in that version.
+fn is_valid(version: &Version, sids: &[u32]) -> bool {
+    let [tls, http] = sids else { return false };
+    let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
+    for sid in version.entries.values().flatten() {
+        *counts.entry(*sid).or_default() += 1;
+    }
+    tls % 2 == 0
+        && *tls >= 1_000_000
+        && *http == tls + 1
+        && [tls, http].iter().all(|sid| counts.get(sid) == Some(&1))
+}
+
+fn moved(story: &Story<'_>, to: &Group<'_>, by: usize, entry: &str, place: usize) -> Option<String> {
+    let read = story.read_before(by, place)?;
+    let whole = |version: &Version| version.entries.get(entry).is_some_and(|sids| is_valid(version, sids));
+    let stood = |group: &&Group<'_>| group.arn != to.arn && group.at(read).is_some_and(whole);
+    let from = story.groups.iter().find(stood)?;
+    Some(format!("#{by} moved {entry} from {} to {}", from.arn, to.arn))
+}

@@ -1,0 +1,206 @@
+//! The lives of grants: who let them begin, when they are called active, and that they end.
+
+use std::collections::BTreeSet;
+
+use egress::config::same_spelling;
+use egress::domain::DomainPattern;
+use egress::request::{Ending, Request, StateName};
+
+use crate::simulation::people::{is_forbidden, is_risky};
+use crate::simulation::record::{Came, What};
+use crate::simulation::story::{Group, Life, Story};
+
+/// What a tick that met no fault has found standing, and whose every grant was over by the ledger or by that
+/// tick's own clock, doesn't stand any more when the tick has come to its end.
+pub(super) fn no_grant_outlives_a_tick(story: &Story<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (number, invoked) in story.record.invocations.iter().enumerate() {
+        if !invoked.tick || invoked.faulted || invoked.came != Some(Came::Done) {
+            continue;
+        }
+        let of_it = |fact: &crate::simulation::record::Fact| fact.by == Some(number);
+        let reads = |what: &What| matches!(what, What::ReadGroups);
+        let read = story.record.facts.iter().position(|fact| of_it(fact) && reads(&fact.what));
+        let ended = story.record.facts.iter().rposition(of_it);
+        let (Some(read), Some(ended), Some((clock, _))) = (read, ended, invoked.clock) else { continue };
+        for group in &story.groups {
+            for entry in stood_throughout(group, read, ended) {
+                let goes_on = |life: &&Life<'_>| life.lives_within(read, ended) && life.ends_at > clock;
+                if !story.served(entry, group).iter().any(goes_on) {
+                    wrong.push(format!(
+                        "tick #{number} let {entry} stand in {}, which nobody is granted",
+                        group.arn
+                    ));
+                }
+            }
+        }
+    }
+    wrong
+}
+
+/// The entries of ours that stand in a group from one place to another.
+fn stood_throughout<'s>(group: &'s Group<'_>, from: usize, to: usize) -> Vec<&'s str> {
+    let Some(first) = group.at(from) else { return Vec::new() };
+    let (then, now) = (group.ours_at(from), group.ours_at(to));
+    let since: Vec<_> =
+        group.versions.iter().filter(|version| version.place > from && version.place <= to).collect();
+    let entries = first.entries.keys().map(String::as_str);
+    let ours = |entry: &&str| then.contains(entry) && now.contains(entry);
+    let stays = |entry: &&str| since.iter().all(|version| version.entries.contains_key(*entry));
+    entries.filter(ours).filter(stays).collect()
+}
+
+/// When a grant is called active, or when its writer last looked at the availability zones before, all of them
+/// let its domains pass.
+pub(super) fn active_is_true(story: &Story<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for life in story.lives.values() {
+        for (place, transition) in &life.transitions {
+            let history = &transition.history;
+            if history.to != StateName::Active || history.from == Some(StateName::Active) {
+                continue;
+            }
+            let by = story.record.facts.get(*place).and_then(|fact| fact.by);
+            let looks = story.facts(|what| matches!(what, What::LookedInSync).then_some(()));
+            let looks =
+                looks.filter(|(look, fact, ())| fact.by == by && look < place).map(|(look, _, ())| look);
+            let last = looks.last().into_iter().chain([*place]);
+            if !last.into_iter().any(|place| life.domains.iter().all(|domain| is_open(story, domain, place)))
+            {
+                wrong.push(format!("{} was called active before its domains were open everywhere", life.id));
+            }
+        }
+    }
+    wrong
+}
+
+/// Whether every availability zone lets a domain pass.
+fn is_open(story: &Story<'_>, domain: &DomainPattern, place: usize) -> bool {
+    story.groups.iter().any(|group| {
+        let mut versions = story.in_effect(group, place).into_iter().peekable();
+        versions.peek().is_some() && versions.all(|version| Story::is_served(&[(group, version)], domain))
+    })
+}
+
+/// What a grant that was revoked or has expired had let through is cut once no availability zone has its rules
+/// any more; what another one goes on with is not.
+pub(super) fn what_has_ended_is_cut(story: &Story<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for life in story.lives.values() {
+        let logged = story.facts(|what| match what {
+            What::Logged(id, flow) if id == life.id => Some(flow),
+            _ => None,
+        });
+        for (logged, _, flow) in logged {
+            let cuts = story.facts(|what| match what {
+                What::Flushed(flows) if flows.contains(flow) => Some(()),
+                _ => None,
+            });
+            let cuts: Vec<usize> = cuts.map(|(place, _, ())| place).collect();
+            match life.ended {
+                // What the log brings later than two minutes after the end may be missed.
+                Some((ended, Ending::Revoked | Ending::Expired)) => {
+                    let is_cut = cuts.iter().any(|cut| is_out(story, life, ended, *cut));
+                    let missed = logged < ended && !is_cut;
+                    wrong.extend(
+                        missed.then(|| format!("{flow:?} of {} was not cut when it had ended", life.id)),
+                    );
+                }
+                _ if !cuts.is_empty() => {
+                    wrong.push(format!("{flow:?} of {} was cut although it had not ended", life.id));
+                }
+                _ => {}
+            }
+        }
+    }
+    wrong
+}
+
+/// Whether the rules of a grant that ended were gone from every availability zone, but for what others are
+/// granted.
+fn is_out(story: &Story<'_>, life: &Life<'_>, ended: usize, place: usize) -> bool {
+    let Some(now) = story.record.facts.get(place).map(|fact| fact.at) else { return false };
+    life.domains.iter().all(|domain| {
+        let others = story.lives.values().any(|other| {
+            other.id != life.id && other.domains.contains(domain) && other.lives_within(ended, place)
+        });
+        others
+            || story.groups.iter().all(|group| {
+                let mut since =
+                    group.versions.iter().filter(|version| version.place > ended && version.place <= place);
+                let stands = |version: &crate::simulation::story::Version| {
+                    Story::is_served(&[(group, version)], domain)
+                };
+                let stood = group.at(ended).is_some_and(stands);
+                let gone = since.find(|version| !stands(version));
+                let theirs = group.is_list && !group.ours_at(ended).contains(domain.to_string().as_str());
+                !stood || theirs || gone.is_some_and(|version| version.at + story.record.sync_delay <= now)
+            })
+    })
+}
+
+/// Nobody approves an own request or twice; approvers are approvers, enough of them, and not of what nobody is
+/// granted; the glass is broken by those on call.
+pub(super) fn who_decided_may_decide(story: &Story<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for life in story.lives.values() {
+        for request in life.transitions.iter().map(|(_, transition)| &transition.request) {
+            let generous = story.record.generous;
+            wrong.extend(problem(request, generous).map(|problem| format!("{} {problem}", life.id)));
+        }
+        let decided = life
+            .transitions
+            .iter()
+            .map(|(_, transition)| transition)
+            .filter(|transition| transition.history.what == "denied");
+        let requester = |request: &Request| same_spelling(&request.requester);
+        wrong.extend(
+            decided
+                .filter(|denied| same_spelling(&denied.history.by) == requester(&denied.request))
+                .map(|denied| format!("{} was denied by who had asked for it", denied.request.id)),
+        );
+    }
+    wrong.sort();
+    wrong.dedup();
+    wrong
+}
+
+fn problem(request: &Request, generous: bool) -> Option<String> {
+    let people: BTreeSet<String> =
+        request.approvals.iter().map(|approval| same_spelling(&approval.by)).collect();
+    if people.len() != request.approvals.len() {
+        return Some("counts somebody twice".to_owned());
+    }
+    if people.contains(&same_spelling(&request.requester)) {
+        return Some("was approved by who had asked for it".to_owned());
+    }
+    if request.approved_at.is_some()
+        && people.len() < request.approvals_needed
+        && request.break_glass.is_none()
+    {
+        return Some(format!("was approved by {} people of {}", people.len(), request.approvals_needed));
+    }
+    if generous {
+        return None;
+    }
+    if let Some(nobody) = people.iter().find(|person| !["bob", "carol", "dave"].contains(&person.as_str())) {
+        return Some(format!("was approved by {nobody}, who is no approver"));
+    }
+    request.approved_at?;
+    let domains: Vec<String> = request.domains.iter().map(ToString::to_string).collect();
+    if let Some(domain) = domains.iter().find(|domain| is_forbidden(domain)) {
+        return Some(format!("was approved for {domain}, which nobody may have"));
+    }
+    let risky = domains.iter().any(|domain| is_risky(domain));
+    let preset =
+        domains.iter().all(|domain| ["pypi.org", "files.pythonhosted.org"].contains(&domain.as_str()));
+    let needed = if preset { 0 } else { 1 + usize::from(risky) };
+    if request.break_glass.is_some() && request.approvals.is_empty() {
+        let may = same_spelling(&request.requester) == "erin" && !risky && request.duration_seconds <= 3_600;
+        return (!may && !preset).then(|| "broke the glass, and may not".to_owned());
+    }
+    if people.len() < needed {
+        return Some(format!("was approved by {} people, and needs {needed}", people.len()));
+    }
+    None
+}
