@@ -97,6 +97,11 @@ fn a_cut_that_nobody_notes() {
 }
 
 #[test]
+fn connections_that_come_late_and_are_not_cut() {
+    is_found(Flaw::CutOnce, "what has ended is cut");
+}
+
+#[test]
 fn a_deadline_that_is_not_written() {
     is_found(Flaw::DeadlineForgotten, "the ledger agrees with itself");
 }

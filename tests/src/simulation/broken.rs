@@ -44,6 +44,8 @@ pub enum Flaw {
     LiveRowLeft,
     /// Nobody notes that connections are to be cut.
     CutForgotten,
+    /// Connections are cut once, and not again when the log brings more of them.
+    CutOnce,
     /// The deadline of a grant is not written.
     DeadlineForgotten,
     /// What is put into a shared list isn't claimed.
@@ -304,7 +306,14 @@ impl Ledger for FlawedLedger {
     }
 
     async fn flows(&self, id: &RequestId, most: usize) -> Result<Vec<Flow>, LedgerError> {
-        self.sound.flows(id, most).await
+        let flows = self.sound.flows(id, most).await?;
+        if self.flaw == Flaw::CutOnce {
+            let cuts = self.sound.cuts().await?;
+            if let Some(cut) = cuts.iter().find(|cut| cut.request_id == *id) {
+                self.sound.cut_done(cut).await?;
+            }
+        }
+        Ok(flows)
     }
 
     async fn blocked(&self, domain: &str, since: Timestamp) -> Result<Vec<BlockedCount>, LedgerError> {

@@ -16,36 +16,56 @@ const LONGEST_INVOCATION: Duration = Duration::from_mins(5);
 /// In the end, what stands is what is live; who doesn't fit was told so.
 pub(super) fn is_what_the_ledger_says(story: &Story<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    let end = &story.record.end;
-    let is_live = |life: &Life<'_>| end.requests.get(life.id).is_some_and(|request| request.state.is_live());
     for group in &story.groups {
-        let Some(last) = group.last() else { continue };
-        if last.foreign > 0 {
-            wrong.push(format!("{} rules in {} are nobody's", last.foreign, group.arn));
+        let foreign = group.last().map_or(0, |last| last.foreign);
+        if foreign > 0 {
+            wrong.push(format!("{foreign} rules in {} are nobody's", group.arn));
         }
         for entry in group.ours_at(usize::MAX) {
-            if !story.served(entry, group).into_iter().any(is_live) {
+            if !story.served(entry, group).into_iter().any(|life| is_live(story, life)) {
                 wrong.push(format!("{entry} stands in {} and nobody is granted it", group.arn));
             }
         }
     }
     let standing = story.standing(usize::MAX);
-    for life in story.lives.values().filter(|life| is_live(life)) {
-        let missing: Vec<_> =
-            life.domains.iter().filter(|domain| !Story::is_served(&standing, domain)).collect();
-        if missing.is_empty() {
-            continue;
+    let live = story.lives.values().filter(|life| is_live(story, life));
+    wrong.extend(live.flat_map(|life| is_open_or_was_told(story, life, &standing)));
+    wrong
+}
+
+/// A grant that is live stands whole and is active, or has no room and was told so.
+fn is_open_or_was_told(
+    story: &Story<'_>,
+    life: &Life<'_>,
+    standing: &[(&Group<'_>, &Version)],
+) -> Vec<String> {
+    let mut missing: Vec<_> = life.domains.iter().collect();
+    missing.retain(|domain| !Story::is_served(standing, domain));
+    let mut wrong = Vec::new();
+    if missing.is_empty() {
+        if !is_in(story, life, StateName::Active) {
+            wrong.push(format!("{} stands whole, and is not called active", life.id));
         }
-        if has_room(story, &standing, missing.len()) {
-            wrong.push(format!("{} waits although there is room for {missing:?}", life.id));
-        }
-        if !(is_told_to_wait(story, life)
-            || missing.iter().all(|domain| is_told_to_be_gone(story, life, domain)))
-        {
-            wrong.push(format!("{} is live without {missing:?}, and nobody was told", life.id));
-        }
+        return wrong;
+    }
+    if has_room(story, standing, missing.len()) {
+        wrong.push(format!("{} waits although there is room for {missing:?}", life.id));
+    }
+    let is_told_of_all = || missing.iter().all(|domain| is_told_to_be_gone(story, life, domain));
+    if !is_told_to_wait(story, life) && !is_told_of_all() {
+        wrong.push(format!("{} is live without {missing:?}, and nobody was told", life.id));
     }
     wrong
+}
+
+/// Whether a request's grant is live in the end.
+fn is_live(story: &Story<'_>, life: &Life<'_>) -> bool {
+    story.record.end.requests.get(life.id).is_some_and(|request| request.state.is_live())
+}
+
+/// Whether a request is in a state in the end.
+fn is_in(story: &Story<'_>, life: &Life<'_>, state: StateName) -> bool {
+    story.record.end.requests.get(life.id).is_some_and(|request| request.state == state)
 }
 
 /// Whether a grant is known to wait for room, and that was told.
@@ -63,8 +83,7 @@ fn is_told_to_wait(story: &Story<'_>, life: &Life<'_>) -> bool {
 /// Whether a grant is active, and it was told that somebody has taken this domain of it away by hand: where
 /// others have put theirs into its room since, it stays so.
 fn is_told_to_be_gone(story: &Story<'_>, life: &Life<'_>, domain: &DomainPattern) -> bool {
-    let request = story.record.end.requests.get(life.id);
-    request.is_some_and(|request| request.state == StateName::Active)
+    is_in(story, life, StateName::Active)
         && is_told(story, |event| {
             let missing = event.detail.get("missing").and_then(serde_json::Value::as_array);
             let named = |missing: &Vec<serde_json::Value>| {
@@ -152,7 +171,7 @@ pub(super) fn nothing_is_opened_that_is_not_granted(story: &Story<'_>) -> Vec<St
 }
 
 /// No write of ours takes away what was granted when the writer read the groups and still is: unless it stood
-/// in another group, too.
+/// in another group, too, or a hand had taken a part of it away.
 pub(super) fn nothing_is_closed_that_is_granted(story: &Story<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     for group in &story.groups {
@@ -160,21 +179,19 @@ pub(super) fn nothing_is_closed_that_is_granted(story: &Story<'_>) -> Vec<String
             let Some(read) = story.read_before(by, after.place) else { continue };
             let Some((_, clock)) = story.invocation(by).and_then(|invoked| invoked.clock) else { continue };
             let now = story.standing(after.place);
-            for entry in before.entries.keys().filter(|entry| !after.entries.contains_key(*entry)) {
-                let serves =
-                    |life: &Life<'_>| life.is_live(read) && life.is_live(after.place) && life.ends_at > clock;
-                for life in story.served(entry, group).into_iter().filter(|life| serves(life)) {
-                    let closed = life
-                        .domains
-                        .iter()
-                        .any(|domain| domain.to_string() == *entry && !Story::is_served(&now, domain));
-                    if closed {
-                        wrong.push(format!(
-                            "#{by} took {entry} out of {}, which {} is granted",
-                            group.arn, life.id
-                        ));
-                    }
-                }
+            let goes_on =
+                |life: &&Life<'_>| life.is_live(read) && life.is_live(after.place) && life.ends_at > clock;
+            let stood = before.entries.iter().filter(|(_, sids)| group.is_list || is_valid(before, sids));
+            for (entry, _) in stood.filter(|(entry, _)| !after.entries.contains_key(*entry)) {
+                let closes = |life: &&Life<'_>| {
+                    let mut domains = life.domains.iter();
+                    domains.any(|domain| domain.to_string() == *entry && !Story::is_served(&now, domain))
+                };
+                let lives = story.served(entry, group).into_iter().filter(goes_on).filter(closes);
+                let said = |life: &Life<'_>| {
+                    format!("#{by} took {entry} out of {}, granted to {}", group.arn, life.id)
+                };
+                wrong.extend(lives.map(said));
             }
         }
     }
