@@ -46,13 +46,13 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
         Ok(reconciled)
     }
 
-    /// A grant that doesn't fit is told of once.
+    /// A grant that doesn't fit, or not any more, is told of once.
     async fn tell_who_waits(&self, reconciled: &Reconciled, work: &mut Work) -> Result<(), RequestsError> {
         let mut failed = Ok(());
         for (id, reason) in &reconciled.unplaced {
             tracing::error!(request_id = %id, reason, "a grant doesn't fit into the rule groups");
             work.outcome.unplaced.push(format!("{id}: {reason}"));
-            if reconciled.live.iter().any(|grant| grant.request_id == *id && (grant.waits || grant.active)) {
+            if reconciled.live.iter().any(|grant| grant.request_id == *id && grant.waits) {
                 continue;
             }
             let command = Command::Wait { reason: reason.clone() };

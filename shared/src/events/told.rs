@@ -102,7 +102,7 @@ pub struct GlassBroken {
     pub request: Request,
 }
 
-/// A grant is approved, and its rules don't fit into the firewall.
+/// A grant is approved, and its rules don't fit into the firewall. Told once, until they do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantWaits {
     /// Always [`super::VERSION`].
@@ -113,6 +113,10 @@ pub struct GrantWaits {
     pub at: Timestamp,
     /// Why, how much is missing, and what to do: sentences.
     pub reason: String,
+    /// Whether it was active: people have changed a rule group by hand, and nothing is left of its room. Its
+    /// request is approved again, and not active until it stands whole.
+    #[serde(default)]
+    pub stood: bool,
     /// The request.
     pub request: Request,
 }

@@ -276,7 +276,7 @@ pub fn apply(
             "activated",
             None,
         ),
-        (Approved, Command::Wait { reason }) => kept_waiting(next, reason)?,
+        (Approved | Active, Command::Wait { reason }) => kept_waiting(next, reason)?,
         (Approved | Active, Command::Use { at, host, source }) => {
             let also = Also::FirstUsed { at: *at, host: host.clone(), source: source.clone() };
             used(next, *at, also)?
@@ -347,13 +347,14 @@ fn superseded(next: Request, by: &RequestId, until: Timestamp) -> Result<Step, N
     Ok(step.by(actor::FIREWALL, "superseded", Some(comment)))
 }
 
-/// Told once as long as it waits.
+/// Told once as long as it waits. What hands have taken out, and filled its room, is not active any more.
 fn kept_waiting(next: Request, reason: &str) -> Result<Step, NotAllowed> {
     if next.waits_for.is_some() {
         return Err(NotAllowed::NothingNew { id: next.id, command: "kept waiting" });
     }
-    let next = Request { waits_for: Some(reason.to_owned()), ..next };
-    Ok(Step::to(next).by(actor::FIREWALL, "kept waiting", Some(reason.to_owned())).instead(Also::Waits))
+    let also = Also::Waits { stood: next.state == StateName::Active };
+    let next = Request { state: StateName::Approved, waits_for: Some(reason.to_owned()), ..next };
+    Ok(Step::to(next).by(actor::FIREWALL, "kept waiting", Some(reason.to_owned())).instead(also))
 }
 
 fn used(next: Request, at: Timestamp, also: Also) -> Result<Step, NotAllowed> {

@@ -27,7 +27,7 @@ pub(super) struct Step {
 pub(super) enum Also {
     DecisionAwaited { approvers: Vec<String> },
     GlassBroken { approvers: Vec<String> },
-    Waits,
+    Waits { stood: bool },
     FirstUsed { at: Timestamp, host: String, source: String },
 }
 
@@ -46,7 +46,7 @@ impl Step {
         Self { also: Some(also), ..self }
     }
 
-    /// What is told instead: its state is the same.
+    /// What is told instead: it says all that there is to say of the step.
     pub(super) fn instead(self, also: Also) -> Self {
         Self { also: Some(also), changed: false, ..self }
     }
@@ -123,9 +123,9 @@ impl Also {
                 let event = GlassBroken { version, event_id, at, approvers, request };
                 outbox_entry(id, at, "GlassBroken", &event)
             }
-            Self::Waits => {
+            Self::Waits { stood } => {
                 let reason = request.waits_for.clone().unwrap_or_default();
-                let event = GrantWaits { version, event_id, at, reason, request };
+                let event = GrantWaits { version, event_id, at, reason, stood, request };
                 outbox_entry(id, at, "GrantWaits", &event)
             }
             Self::FirstUsed { at: used_at, host, source } => {

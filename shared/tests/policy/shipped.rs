@@ -106,7 +106,7 @@ fn never_opened() -> Vec<Row> {
         (asked_before(low(), ".amazonaws.com"), SUFFIX),
         (asked_before(low(), "pastebin.com"), UPLOAD),
         (ask(&["www.pastebin.com"]), UPLOAD),
-        (ask(&["github.com", ".github.com"]), UPLOAD),
+        (ask(&["example.com", ".google.com"]), UPLOAD),
         (lasting(30 * DAY + 1, low()), LONG),
         (lasting(30 * DAY + 1, preset()), LONG),
         (lasting(u64::MAX, medium()), LONG),

@@ -44,6 +44,31 @@ async fn what_others_have_already_stays_theirs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_grant_whose_room_others_have_taken_is_not_active_any_more_and_that_is_told() {
+    // Given a grant that an entry of others serves,
+    let stage = Stage::shared_list(&[".kaggle.com"]);
+    stage.firewall.set_capacity(9);
+    granted(&stage, "a", &[".kaggle.com"]).await;
+    assert_eq!(stage.state("a"), StateName::Active);
+    // when they take it out and fill the list,
+    let others = ["one.example.com", "two.example.com", "three.example.com", "four.example.com"];
+    targets(&stage, |targets| *targets = strings(&others));
+    for _ in 0..3 {
+        stage.tick_after(MINUTE).await;
+    }
+    // then it is said once that it waits,
+    assert_eq!(stage.state("a"), StateName::Approved);
+    let told = || stage.told().into_iter().filter(|line| line.starts_with("GrantWaits")).count();
+    assert_eq!(told(), 1);
+    // and with room it is active again.
+    targets(&stage, |targets| _ = targets.remove("one.example.com"));
+    stage.tick_after(MINUTE).await;
+    assert_eq!(stage.state("a"), StateName::Active);
+    assert!(stage.lets_pass().contains(&".kaggle.com".to_owned()));
+    stage.is_settled();
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_a_name_with_and_without_its_dot_only_the_wider_stands() {
     let stage = Stage::shared_list(&[".kaggle.com"]);
     granted(&stage, "a", &["github.com"]).await;

@@ -29,12 +29,16 @@ pub(super) fn glass_broken(broken: &GlassBroken) -> Letter {
 pub(super) fn waits(waits: &GrantWaits) -> Letter {
     let request = &waits.request;
     let (what, asker) = (short(request), asker(request));
-    let letter = Letter::new(
-        format!("No room: {what} ({})", request.id),
+    let sentence = if waits.stood {
+        format!(
+            "A rule group was changed by hand, and the grant of {what} to {asker} doesn't fit into what is left: it was open, and is not any more, at least in part."
+        )
+    } else {
         format!(
             "The grant of {what} to {asker} doesn't fit into the firewall: it is approved, and stays blocked."
-        ),
-    );
+        )
+    };
+    let letter = Letter::new(format!("No room: {what} ({})", request.id), sentence);
     about::asked(letter, request)
         .facts("Missing", plain::lines(&waits.reason))
         .fact_if("Ends", request.ends_at.map(minute))

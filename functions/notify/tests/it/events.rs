@@ -162,7 +162,7 @@ pub(crate) fn every_event() -> Vec<Value> {
     events.extend([
         grants::awaited(everything.clone()),
         grants::glass_broken(&everything),
-        grants::waits(everything.clone()),
+        grants::waits(everything.clone(), true),
         grants::first_used(&everything),
         answered(&json!({"kind": "done", "request": everything.clone()})),
         answers::not_allowed(),

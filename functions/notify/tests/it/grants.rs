@@ -14,9 +14,13 @@ pub(crate) fn glass_broken(request: &Value) -> Value {
     about("GlassBroken", json!({"approvers": approvers, "at": "2026-05-14T09:15:30Z"}), request)
 }
 
-pub(crate) fn waits(request: Value) -> Value {
+pub(crate) fn waits(request: Value, stood: bool) -> Value {
     let reason = "its rules need 4 units of capacity, and 2 are left in the grants groups: 2 are missing. End grants that aren't needed, deploy with a larger GrantCapacity, or add a rule group to the grants groups";
-    about("GrantWaits", json!({"reason": reason}), &with(request, json!({"waits_for": reason})))
+    about(
+        "GrantWaits",
+        json!({"reason": reason, "stood": stood}),
+        &with(request, json!({"waits_for": reason})),
+    )
 }
 
 pub(crate) fn first_used(request: &Value) -> Value {
@@ -38,6 +42,7 @@ reads! {
     reminder_of_what_nobody_may_decide: about("DecisionAwaited", json!({"approvers": []}), &request(json!({"reminders": 3}))),
     glass_is_broken: glass_broken(&request(broken())),
     glass_is_broken_for_a_preset: glass_broken(&with(request(broken()), json!({"preset": "oncall"}))),
-    no_room: waits(granted()),
+    no_room: waits(granted(), false),
+    no_room_any_more: waits(granted(), true),
     first_use: first_used(&with(granted(), json!({"state": "active"}))),
 }

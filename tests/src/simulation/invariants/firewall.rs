@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use egress::bus::Event;
-use egress::domain::DomainPattern;
 use egress::request::StateName;
 
 use crate::simulation::record::What;
@@ -51,8 +50,7 @@ fn is_open_or_was_told(
     if has_room(story, standing, missing.len()) {
         wrong.push(format!("{} waits although there is room for {missing:?}", life.id));
     }
-    let is_told_of_all = || missing.iter().all(|domain| is_told_to_be_gone(story, life, domain));
-    if !is_told_to_wait(story, life) && !is_told_of_all() {
+    if !is_told_to_wait(story, life) {
         wrong.push(format!("{} is live without {missing:?}, and nobody was told", life.id));
     }
     wrong
@@ -74,30 +72,15 @@ fn is_told_to_wait(story: &Story<'_>, life: &Life<'_>) -> bool {
     let waits =
         request.is_some_and(|request| request.state == StateName::Approved && request.waits_for.is_some());
     waits
-        && is_told(story, |event| {
-            let id = event.detail.pointer("/request/id").and_then(serde_json::Value::as_str);
-            event.detail_type == "GrantWaits" && id == Some(life.id.as_str())
+        && story.record.facts.iter().any(|fact| match &fact.what {
+            What::Published(events) => events.iter().any(|event| says_that_it_waits(event, life)),
+            _ => false,
         })
 }
 
-/// Whether a grant is active, and it was told that somebody has taken this domain of it away by hand: where
-/// others have put theirs into its room since, it stays so.
-fn is_told_to_be_gone(story: &Story<'_>, life: &Life<'_>, domain: &DomainPattern) -> bool {
-    is_in(story, life, StateName::Active)
-        && is_told(story, |event| {
-            let missing = event.detail.get("missing").and_then(serde_json::Value::as_array);
-            let named = |missing: &Vec<serde_json::Value>| {
-                missing.iter().any(|one| *one == domain.to_string().as_str())
-            };
-            event.detail_type == "DriftFound" && missing.is_some_and(named)
-        })
-}
-
-fn is_told(story: &Story<'_>, which: impl Fn(&Event) -> bool) -> bool {
-    story.record.facts.iter().any(|fact| match &fact.what {
-        What::Published(events) => events.iter().any(&which),
-        _ => false,
-    })
+fn says_that_it_waits(event: &Event, life: &Life<'_>) -> bool {
+    let id = event.detail.pointer("/request/id").and_then(serde_json::Value::as_str);
+    event.detail_type == "GrantWaits" && id == Some(life.id.as_str())
 }
 
 /// Whether so many patterns more would fit; known of rules only, which take two units a pattern.

@@ -51,6 +51,7 @@ fn steps(id: &RequestId, history: &[HistoryEntry]) -> Vec<String> {
         | (Some(Pending), Pending | Approved | Denied | Lapsed | Withdrawn)
         | (Some(Approved), Approved | Active)
         | (Some(Active), Active) => entry.ending.is_none(),
+        (Some(Active), Approved) => entry.what == "kept waiting",
         (Some(Approved | Active), Ended) => entry.ending.is_some(),
         _ => false,
     };
