@@ -137,7 +137,7 @@ simulate: cargo ## runs the function that decides through random histories SEEDS
 		$(if $(SEED),--seed '$(SEED)',--seeds '$(SEEDS)' --from '$(FROM)')
 
 bench: cargo ## measures what has a budget
-	@cargo bench --locked --package tests
+	@cargo bench --locked --package tests --bench reconcile
 
 demo: cargo ## replays the article's experiment on this machine
 	@tests/setup/packages.sh

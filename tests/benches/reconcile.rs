@@ -24,7 +24,8 @@ fn now() -> Timestamp {
 }
 
 fn grant(place: usize, domains: usize) -> LiveGrant {
-    let name = format!("host-{}.department-{}.example.com", place % domains, place % 17);
+    let host = place % domains;
+    let name = format!("host-{host}.department-{}.example.com", host % 17);
     LiveGrant {
         request_id: RequestId::of_message(&format!("bench:{place}")),
         requester: format!("person-{}@example.com", place % 500),
