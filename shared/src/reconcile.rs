@@ -13,6 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -255,13 +256,9 @@ async fn own_targets<L: Ledger>(
     ledger: &L,
     groups: &[RuleGroup],
 ) -> Result<BTreeMap<String, OwnTargets>, LedgerError> {
-    let mut own = BTreeMap::new();
-    for group in groups {
-        if matches!(group.content, Content::DomainList(_)) {
-            own.insert(group.arn.clone(), ledger.own_targets(&group.arn).await?);
-        }
-    }
-    Ok(own)
+    let lists = groups.iter().filter(|group| matches!(group.content, Content::DomainList(_)));
+    let own = lists.map(async |group| Ok((group.arn.clone(), ledger.own_targets(&group.arn).await?)));
+    Ok(try_join_all(own).await?.into_iter().collect())
 }
 
 /// Claims what the write will put into a shared list, before it does: whatever crashes here, no entry of

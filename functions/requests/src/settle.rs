@@ -119,12 +119,14 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
         // All at once: a firewall takes one flow operation after the other.
         let mut flows = BTreeSet::new();
         for cut in &cuts {
-            let used = self.ledger.flows(&cut.request_id, MOST_FLOWS).await?;
-            if !used.is_empty() {
-                tracing::info!(request_id = %cut.request_id, flows = used.len(), "connections are cut");
+            let before = flows.len();
+            for id in self.with_what_it_extended(&cut.request_id).await? {
+                flows.extend(self.ledger.flows(&id, MOST_FLOWS).await?);
+            }
+            if flows.len() > before {
+                tracing::info!(request_id = %cut.request_id, flows = flows.len() - before, "connections are cut");
                 work.outcome.cut.push(cut.request_id.to_string());
             }
-            flows.extend(used);
         }
         if !flows.is_empty() {
             self.firewall.flush(&flows.into_iter().collect::<Vec<_>>()).await?;
@@ -134,5 +136,20 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             self.ledger.cut_done(cut).await?;
         }
         Ok(())
+    }
+
+    /// A grant and those whose place it has taken: their connections went on with it.
+    async fn with_what_it_extended(&self, id: &RequestId) -> Result<Vec<RequestId>, RequestsError> {
+        let mut ids = vec![id.clone()];
+        let mut extends = self.ledger.load(id).await?.and_then(|request| request.extends);
+        while let Some(original) = extends {
+            let Some(request) = self.ledger.load(&original).await? else { break };
+            if request.superseded_by.as_ref() != ids.last() {
+                break;
+            }
+            ids.push(original);
+            extends = request.extends;
+        }
+        Ok(ids)
     }
 }

@@ -57,10 +57,19 @@ pub(super) struct Version {
     pub(super) at: Duration,
     /// The invocation that wrote it; none for the first, and for what people write.
     pub(super) by: Option<usize>,
-    /// Its entries: of a list as they stand there, of rules their patterns; each with the sids of its rules.
-    pub(super) entries: BTreeMap<String, Vec<u32>>,
+    /// Its entries: of a list as they stand there, of rules their patterns; each with its rules.
+    pub(super) entries: BTreeMap<String, Vec<Rule>>,
     /// Rules that aren't of our form.
     pub(super) foreign: usize,
+}
+
+/// A rule of our form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rule {
+    pub(super) is_tls: bool,
+    pub(super) sid: u32,
+    /// The requests that its metadata names.
+    pub(super) ids: BTreeSet<String>,
 }
 
 impl<'a> Story<'a> {
@@ -132,13 +141,25 @@ impl<'a> Story<'a> {
         self.lives.values().filter(|life| life.domains.iter().any(|domain| entry.serves(domain))).collect()
     }
 
-    /// Whether a pattern is served by what these versions of the groups hold.
+    /// Whether a pattern is served by what these versions of the groups hold: with TLS and with HTTP.
     pub(super) fn is_served(versions: &[(&Group<'_>, &Version)], domain: &DomainPattern) -> bool {
         versions.iter().any(|(group, version)| {
             if !group.is_list {
-                return version.entries.contains_key(&domain.to_string());
+                return version.has_both_rules(domain);
             }
             version.entries.keys().any(|entry| Entry::read(entry, true).serves(domain))
+        })
+    }
+
+    /// Whether a pattern stands in one of these versions by itself. In a list that is an entry of its name, which
+    /// is as wide or wider; what is wider by more than the dot may go while this stays.
+    pub(super) fn stands(versions: &[(&Group<'_>, &Version)], domain: &DomainPattern) -> bool {
+        versions.iter().any(|(group, version)| {
+            if !group.is_list {
+                return version.has_both_rules(domain);
+            }
+            let dotted = format!(".{}", domain.name());
+            version.entries.contains_key(&domain.to_string()) || version.entries.contains_key(&dotted)
         })
     }
 
@@ -237,6 +258,12 @@ impl<'a> Group<'a> {
 }
 
 impl Version {
+    fn has_both_rules(&self, domain: &DomainPattern) -> bool {
+        let rules = self.entries.get(&domain.to_string());
+        rules
+            .is_some_and(|rules| [true, false].iter().all(|tls| rules.iter().any(|rule| rule.is_tls == *tls)))
+    }
+
     fn of(content: &Content, place: usize, fact: &Fact) -> Self {
         let (entries, foreign) = entries(content);
         Self { place, at: fact.at, by: fact.by, entries, foreign }
@@ -261,8 +288,8 @@ impl Entry {
 }
 
 /// The entries of a content with their sids, and how many rules there are that aren't ours.
-fn entries(content: &Content) -> (BTreeMap<String, Vec<u32>>, usize) {
-    let (mut entries, mut foreign) = (BTreeMap::<String, Vec<u32>>::new(), 0);
+fn entries(content: &Content) -> (BTreeMap<String, Vec<Rule>>, usize) {
+    let (mut entries, mut foreign) = (BTreeMap::<String, Vec<Rule>>::new(), 0);
     match content {
         Content::DomainList(targets) => {
             entries.extend(targets.iter().map(|target| (target.clone(), Vec::new())));
@@ -270,7 +297,7 @@ fn entries(content: &Content) -> (BTreeMap<String, Vec<u32>>, usize) {
         Content::Rules(text) => {
             for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
                 match rule(line) {
-                    Some((pattern, sid)) => entries.entry(pattern).or_default().push(sid),
+                    Some((pattern, rule)) => entries.entry(pattern).or_default().push(rule),
                     None => foreign += 1,
                 }
             }
@@ -279,13 +306,16 @@ fn entries(content: &Content) -> (BTreeMap<String, Vec<u32>>, usize) {
     (entries, foreign)
 }
 
-/// The pattern and the sid of a rule of ours.
-fn rule(line: &str) -> Option<(String, u32)> {
-    let protocol =
-        ["pass tls $HOME_NET ", "pass http $HOME_NET "].iter().find(|start| line.starts_with(**start))?;
-    let (_, rest) = line.strip_prefix(protocol)?.split_once("content:\"")?;
+/// The pattern and the marks of a rule of ours.
+fn rule(line: &str) -> Option<(String, Rule)> {
+    let starts = [("pass tls $HOME_NET ", true), ("pass http $HOME_NET ", false)];
+    let (start, is_tls) = starts.iter().find(|(start, _)| line.starts_with(start))?;
+    let (_, rest) = line.strip_prefix(start)?.split_once("content:\"")?;
     let (pattern, rest) = rest.split_once('"')?;
-    let (_, rest) = rest.split_once("; sid:")?;
+    let (between, rest) = rest.split_once("; sid:")?;
     let (sid, _) = rest.split_once(';')?;
-    Some((pattern.to_owned(), sid.parse().ok()?))
+    let ids = between.split_once("; metadata:").and_then(|(_, rest)| rest.split_once(';'));
+    let ids = ids.map_or("", |(ids, _)| ids).split(", ").filter_map(|entry| entry.strip_prefix("grant "));
+    let ids = ids.map(str::to_owned).collect();
+    Some((pattern.to_owned(), Rule { is_tls: *is_tls, sid: sid.parse().ok()?, ids }))
 }

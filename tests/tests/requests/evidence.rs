@@ -54,6 +54,34 @@ async fn what_was_extended_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_extended_is_cut_when_its_extension_ends() {
+    let stage = in_use().await;
+    for (more, original, hours) in [("more", "a", 24), ("still-more", "more", 48)] {
+        stage.happens(extend(more, original, "alice", hours * 3_600)).await;
+        stage.happens(approve(more)).await;
+    }
+    stage.ledger.use_grant(&id("still-more"), flow(22), clock::now());
+    let outcome = stage.happens(revoke("still-more", "bob")).await;
+    assert_eq!(outcome.cut, [id("still-more").to_string()]);
+    let mut flushed = stage.firewall.flushed();
+    flushed.sort();
+    assert_eq!(flushed, [flow(22), flow(443), flow(8443)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_on_is_not_cut_when_an_extension_ends_that_never_stood() {
+    let stage = in_use().await;
+    stage.firewall.set_sync_delay(3 * MINUTE);
+    stage.happens(extend("more", "a", "alice", 24 * 3_600)).await;
+    stage.happens(approve("more")).await;
+    stage.happens(revoke("more", "bob")).await;
+    for _ in 0..3 {
+        stage.tick_after(3 * MINUTE).await;
+    }
+    assert!(stage.firewall.flushed().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_cut_before_new_connections_are_blocked_everywhere() {
     let stage = in_use().await;
     stage.firewall.set_sync_delay(3 * MINUTE);

@@ -52,6 +52,13 @@ impl Stage {
         Self::on(vec![Content::DomainList(strings(entries))])
     }
 
+    /// Two domain lists that others use, too.
+    pub(crate) fn shared_lists() -> Self {
+        Self::on(
+            [".kaggle.com", "www.example.edu"].map(|entry| Content::DomainList(strings(&[entry]))).to_vec(),
+        )
+    }
+
     /// So many rule groups that are all ours.
     pub(crate) fn of_groups(groups: usize) -> Self {
         Self::on(vec![Content::Rules(egress::rules::no_grants()); groups])

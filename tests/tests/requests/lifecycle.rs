@@ -51,7 +51,8 @@ async fn each_event_has_an_id_that_follows_from_the_request_and_its_version() {
 #[tokio::test(start_paused = true)]
 async fn a_preset_is_open_at_once_after_five_calls_one_after_the_other() {
     let second = Duration::from_secs(1);
-    for (stage, most) in [(Stage::new(), 4), (Stage::shared_list(&[".kaggle.com"]), 5)] {
+    let stages = [(Stage::new(), 4), (Stage::shared_list(&[".kaggle.com"]), 5), (Stage::shared_lists(), 5)];
+    for (stage, most) in stages {
         let (began, written) = (Instant::now(), Arc::new(Mutex::new(Duration::ZERO)));
         let noted = Arc::clone(&written);
         let faults = Faults::new(second, move |call| {

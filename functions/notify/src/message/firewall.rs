@@ -25,8 +25,8 @@ pub(super) fn changed(changed: &AllowListChanged) -> Letter {
 
 pub(super) fn drift(found: &DriftFound) -> Letter {
     let letter = Letter::new(
-        "Changed by hand and put right: the firewall's granted domains".to_owned(),
-        "Somebody changed the firewall's rules for granted domains by hand. They have been put right."
+        "Changed by hand: the firewall's granted domains".to_owned(),
+        "Somebody changed the firewall's rules for granted domains by hand. They are put right within a minute."
             .to_owned(),
     );
     letter

@@ -20,7 +20,7 @@ pub(super) fn glass_broken(broken: &GlassBroken) -> Letter {
     let letter = about::risk(about::asked(letter, request), request)
         .fact_if("Ends", request.ends_at.map(minute))
         .fact("Broken", second(broken.at))
-        .facts("Told to", about::people(&broken.approvers))
+        .facts("Approvers", about::people(&broken.approvers))
         .fact("Request", request.id.to_string())
         .next("If it is right, nothing: it ends by itself. If it is not, an approver ends it at once with");
     about::revoke(letter, &request.id).next(format!("to {WEBHOOK}."))

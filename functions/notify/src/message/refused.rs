@@ -21,7 +21,7 @@ pub(super) fn refused(refused: &EventRefused) -> Letter {
     .fact_if("Field", refused.field.as_deref().map(plain::name))
     .fact_if("Sent for", from)
     .fact("Refused", second(refused.at))
-    .fact("Kept as", plain::name(&refused.event_id))
-    .next("An operator finds it in the ledger under that id, and puts right what sends such events.")
+    .fact("Kept as", plain::name(&refused.event_id.replacen('.', "#", 1)))
+    .next("An operator finds it in the ledger under that key, and puts right what sends such events.")
     .next("Who sent it sends anew what was meant: this event isn't tried again.")
 }

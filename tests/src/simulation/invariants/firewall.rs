@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use egress::bus::Event;
+use egress::domain::DomainPattern;
 use egress::request::StateName;
 
 use crate::simulation::record::What;
-use crate::simulation::story::{Group, INERT, Life, Story, Version};
+use crate::simulation::story::{Group, INERT, Life, Rule, Story, Version};
 
 /// So long an invocation lasts at most.
 const LONGEST_INVOCATION: Duration = Duration::from_mins(5);
@@ -25,10 +26,27 @@ pub(super) fn is_what_the_ledger_says(story: &Story<'_>) -> Vec<String> {
                 wrong.push(format!("{entry} stands in {} and nobody is granted it", group.arn));
             }
         }
+        if let Some(last) = group.last().filter(|_| !group.is_list) {
+            wrong.extend(rules_that_are_not_whole(story, group, last));
+        }
     }
     let standing = story.standing(usize::MAX);
     let live = story.lives.values().filter(|life| is_live(story, life));
     wrong.extend(live.flat_map(|life| is_open_or_was_told(story, life, &standing)));
+    wrong
+}
+
+/// Rules that aren't one for TLS and one for HTTP with sids of their own, and name whom they are for: to them
+/// what passes is ascribed, and by them it is cut.
+fn rules_that_are_not_whole(story: &Story<'_>, group: &Group<'_>, version: &Version) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (entry, rules) in version.entries.iter().filter(|(entry, _)| *entry != INERT) {
+        let lives = story.served(entry, group).into_iter().filter(|life| is_live(story, life));
+        let ids: BTreeSet<String> = lives.map(|life| life.id.to_string()).collect();
+        if !is_valid(version, rules) || rules.iter().any(|rule| rule.ids != ids) {
+            wrong.push(format!("{entry} stands in {} by {rules:?}, and should for {ids:?}", group.arn));
+        }
+    }
     wrong
 }
 
@@ -39,7 +57,7 @@ fn is_open_or_was_told(
     standing: &[(&Group<'_>, &Version)],
 ) -> Vec<String> {
     let mut missing: Vec<_> = life.domains.iter().collect();
-    missing.retain(|domain| !Story::is_served(standing, domain));
+    missing.retain(|domain| !Story::stands(standing, domain));
     let mut wrong = Vec::new();
     if missing.is_empty() {
         if !is_in(story, life, StateName::Active) {
@@ -47,7 +65,7 @@ fn is_open_or_was_told(
         }
         return wrong;
     }
-    if has_room(story, standing, missing.len()) {
+    if has_room(story, standing, &missing) {
         wrong.push(format!("{} waits although there is room for {missing:?}", life.id));
     }
     if !is_told_to_wait(story, life) {
@@ -83,14 +101,19 @@ fn says_that_it_waits(event: &Event, life: &Life<'_>) -> bool {
     event.detail_type == "GrantWaits" && id == Some(life.id.as_str())
 }
 
-/// Whether so many patterns more would fit; known of rules only, which take two units a pattern.
-fn has_room(story: &Story<'_>, standing: &[(&Group<'_>, &Version)], patterns: usize) -> bool {
-    let left = |(_, version): &(&Group<'_>, &Version)| {
-        let taken = 2 * version.entries.keys().filter(|entry| *entry != INERT).count() as u64;
-        story.record.capacity.saturating_sub(taken) / 2
+/// Whether these patterns would fit: each takes two units of rules; of a list, too, where none of its name may be
+/// there already, and HTTP takes one unit more.
+fn has_room(story: &Story<'_>, standing: &[(&Group<'_>, &Version)], missing: &[&DomainPattern]) -> bool {
+    let left = |(group, version): &(&Group<'_>, &Version)| {
+        let names: BTreeSet<&str> =
+            version.entries.keys().map(|entry| entry.trim_start_matches('.')).collect();
+        if group.is_list && missing.iter().any(|domain| names.contains(domain.name())) {
+            return 0;
+        }
+        let entries = version.entries.keys().filter(|entry| *entry != INERT).count() as u64;
+        story.record.capacity.saturating_sub(2 * entries + u64::from(group.is_list)) / 2
     };
-    story.groups.iter().all(|group| !group.is_list)
-        && standing.iter().map(left).sum::<u64>() >= patterns as u64
+    standing.iter().map(left).sum::<u64>() >= missing.len() as u64
 }
 
 /// In a shared list, what people put there stays until people take it away: unless we had, or were about to
@@ -164,7 +187,7 @@ pub(super) fn nothing_is_closed_that_is_granted(story: &Story<'_>) -> Vec<String
             let now = story.standing(after.place);
             let goes_on =
                 |life: &&Life<'_>| life.is_live(read) && life.is_live(after.place) && life.ends_at > clock;
-            let stood = before.entries.iter().filter(|(_, sids)| group.is_list || is_valid(before, sids));
+            let stood = before.entries.iter().filter(|(_, rules)| group.is_list || is_valid(before, rules));
             for (entry, _) in stood.filter(|(entry, _)| !after.entries.contains_key(*entry)) {
                 let closes = |life: &&Life<'_>| {
                     let mut domains = life.domains.iter();
@@ -188,13 +211,13 @@ pub(super) fn what_stands_keeps_its_place(story: &Story<'_>) -> Vec<String> {
     for group in &story.groups {
         for (by, before, after) in group.writes() {
             let mut sids = BTreeSet::new();
-            if !after.entries.values().flatten().all(|sid| sids.insert(sid)) {
+            if !after.entries.values().flatten().all(|rule| sids.insert(rule.sid)) {
                 wrong.push(format!("#{by} wrote a sid twice into {}", group.arn));
             }
-            for (entry, sids) in &after.entries {
+            for (entry, rules) in &after.entries {
                 match before.entries.get(entry) {
-                    Some(old) if is_valid(before, old) && old != sids => {
-                        wrong.push(format!("#{by} changed the sids of {entry} from {old:?} to {sids:?}"));
+                    Some(old) if is_valid(before, old) && sids_of(old) != sids_of(rules) => {
+                        wrong.push(format!("#{by} changed the sids of {entry} from {old:?} to {rules:?}"));
                     }
                     Some(_) => {}
                     None if entry == INERT => {}
@@ -206,22 +229,27 @@ pub(super) fn what_stands_keeps_its_place(story: &Story<'_>) -> Vec<String> {
     wrong
 }
 
-/// Whether sids are such as we give, and nobody else's in that version.
-fn is_valid(version: &Version, sids: &[u32]) -> bool {
-    let [tls, http] = sids else { return false };
+fn sids_of(rules: &[Rule]) -> Vec<u32> {
+    rules.iter().map(|rule| rule.sid).collect()
+}
+
+/// Whether rules are a pair as we write it, with sids that nobody else has in that version.
+fn is_valid(version: &Version, rules: &[Rule]) -> bool {
+    let [tls, http] = rules else { return false };
     let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
-    for sid in version.entries.values().flatten() {
-        *counts.entry(*sid).or_default() += 1;
+    for rule in version.entries.values().flatten() {
+        *counts.entry(rule.sid).or_default() += 1;
     }
-    tls % 2 == 0
-        && *tls >= 1_000_000
-        && *http == tls + 1
-        && [tls, http].iter().all(|sid| counts.get(sid) == Some(&1))
+    (tls.is_tls && !http.is_tls)
+        && tls.sid % 2 == 0
+        && tls.sid >= 1_000_000
+        && http.sid == tls.sid + 1
+        && [tls, http].iter().all(|rule| counts.get(&rule.sid) == Some(&1))
 }
 
 fn moved(story: &Story<'_>, to: &Group<'_>, by: usize, entry: &str, place: usize) -> Option<String> {
     let read = story.read_before(by, place)?;
-    let whole = |version: &Version| version.entries.get(entry).is_some_and(|sids| is_valid(version, sids));
+    let whole = |version: &Version| version.entries.get(entry).is_some_and(|rules| is_valid(version, rules));
     let stood = |group: &&Group<'_>| group.arn != to.arn && group.at(read).is_some_and(whole);
     let from = story.groups.iter().find(stood)?;
     Some(format!("#{by} moved {entry} from {} to {}", from.arn, to.arn))

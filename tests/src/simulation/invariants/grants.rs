@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use egress::config::same_spelling;
 use egress::domain::DomainPattern;
+use egress::ledger::HistoryEntry;
 use egress::request::{Ending, Request, StateName};
 
 use crate::simulation::people::{is_forbidden, is_risky};
@@ -87,7 +88,7 @@ fn is_open(story: &Story<'_>, domain: &DomainPattern, place: usize) -> bool {
 }
 
 /// What a grant that was revoked or has expired had let through is cut once no availability zone has its rules
-/// any more, also what the log brings late; what another one goes on with is not.
+/// any more, also what the log brings late. What an extension goes on with is cut when that has ended.
 pub(super) fn what_has_ended_is_cut(story: &Story<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     let logged = story.facts(|what| match what {
@@ -101,9 +102,13 @@ pub(super) fn what_has_ended_is_cut(story: &Story<'_>) -> Vec<String> {
             _ => None,
         });
         let cuts: Vec<usize> = cuts.map(|(place, _, ())| place).collect();
-        match life.ended {
+        let ended = last_of(story, life).and_then(|last| last.ended);
+        match ended {
             Some((ended, Ending::Revoked | Ending::Expired)) => {
                 let is_cut = cuts.iter().any(|cut| is_out(story, life, ended, *cut));
+                if cuts.iter().any(|cut| *cut < ended) {
+                    wrong.push(format!("{flow:?} of {id} was cut before it had ended"));
+                }
                 if !is_cut && (logged < ended || comes_late_in_time(story, ended, fact)) {
                     wrong.push(format!("{flow:?} of {id} was not cut when it had ended"));
                 }
@@ -115,6 +120,16 @@ pub(super) fn what_has_ended_is_cut(story: &Story<'_>) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// The grant itself, or what took its place in the end.
+fn last_of<'s, 'a>(story: &'s Story<'a>, life: &'s Life<'a>) -> Option<&'s Life<'a>> {
+    let mut last = life;
+    while let Some((_, Ending::Superseded)) = last.ended {
+        let (_, transition) = last.transitions.last()?;
+        last = story.lives.get(transition.request.superseded_by.as_ref()?)?;
+    }
+    Some(last)
 }
 
 /// Whether a use was logged so soon after the end of its grant that it has to be cut, too: two minutes are waited
@@ -155,21 +170,31 @@ pub(super) fn who_decided_may_decide(story: &Story<'_>) -> Vec<String> {
             let generous = story.record.generous;
             wrong.extend(problem(request, generous).map(|problem| format!("{} {problem}", life.id)));
         }
-        let decided = life
-            .transitions
-            .iter()
-            .map(|(_, transition)| transition)
-            .filter(|transition| transition.history.what == "denied");
-        let requester = |request: &Request| same_spelling(&request.requester);
-        wrong.extend(
-            decided
-                .filter(|denied| same_spelling(&denied.history.by) == requester(&denied.request))
-                .map(|denied| format!("{} was denied by who had asked for it", denied.request.id)),
-        );
+        for (_, transition) in &life.transitions {
+            let said = problem_of_no(&transition.request, &transition.history, story.record.generous);
+            wrong.extend(said.map(|problem| format!("{} {problem}", life.id)));
+        }
     }
     wrong.sort();
     wrong.dedup();
     wrong
+}
+
+/// What is wrong with who denied, revoked or withdrew.
+fn problem_of_no(request: &Request, history: &HistoryEntry, generous: bool) -> Option<String> {
+    let by = same_spelling(&history.by);
+    let is_own = by == same_spelling(&request.requester);
+    let may = match history.what.as_str() {
+        "denied" => !is_own && (generous || is_approver(&by)),
+        "revoked" => generous || is_own || is_approver(&by),
+        "withdrawn" => generous || is_own,
+        _ => true,
+    };
+    (!may).then(|| format!("was {} by {by}, who may not", history.what))
+}
+
+fn is_approver(person: &str) -> bool {
+    ["bob", "carol", "dave"].contains(&person)
 }
 
 fn problem(request: &Request, generous: bool) -> Option<String> {
@@ -190,7 +215,7 @@ fn problem(request: &Request, generous: bool) -> Option<String> {
     if generous {
         return None;
     }
-    if let Some(nobody) = people.iter().find(|person| !["bob", "carol", "dave"].contains(&person.as_str())) {
+    if let Some(nobody) = people.iter().find(|person| !is_approver(person)) {
         return Some(format!("was approved by {nobody}, who is no approver"));
     }
     request.approved_at?;

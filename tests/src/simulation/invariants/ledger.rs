@@ -138,12 +138,12 @@ fn superseded(story: &Story<'_>) -> Vec<String> {
 /// Everything that was on the bus has led to something.
 pub(super) fn nothing_acknowledged_is_lost(story: &Story<'_>) -> Vec<String> {
     let mut answered: BTreeSet<&str> = BTreeSet::new();
-    let mut refusals = 0;
+    let mut refusals: BTreeSet<&str> = BTreeSet::new();
     for fact in &story.record.facts {
         match &fact.what {
             What::Answered(key, _) => _ = answered.insert(key),
             What::Committed(transition) => answered.extend(transition.message_key.as_deref()),
-            What::Refused(..) => refusals += 1,
+            What::Refused(digest, _) => _ = refusals.insert(digest),
             _ => {}
         }
     }
@@ -162,7 +162,7 @@ pub(super) fn nothing_acknowledged_is_lost(story: &Story<'_>) -> Vec<String> {
                 .is_none_or(|request| request.state.is_live() && request.first_used_at.is_none()),
             LeadsTo::Refusal => {
                 refused += 1;
-                refused > refusals
+                refused > refusals.len()
             }
         };
         if lost {

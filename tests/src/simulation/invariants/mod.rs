@@ -25,7 +25,7 @@ pub struct Violation {
 type Invariant = fn(&Story<'_>) -> Vec<String>;
 
 /// All of them.
-const INVARIANTS: [(&str, Invariant); 14] = [
+const INVARIANTS: [(&str, Invariant); 16] = [
     ("the firewall is what the ledger says", firewall::is_what_the_ledger_says),
     ("others' entries are left alone", firewall::others_are_left_alone),
     ("nothing is opened that isn't granted", firewall::nothing_is_opened_that_is_not_granted),
@@ -39,6 +39,8 @@ const INVARIANTS: [(&str, Invariant); 14] = [
     ("the ledger agrees with itself", ledger::agrees_with_itself),
     ("nothing acknowledged is lost", ledger::nothing_acknowledged_is_lost),
     ("what is told has a cause, and every cause is told", told::has_a_cause_and_is_told),
+    ("every transition is told", told::every_transition_is_told),
+    ("hand edits are told", told::hand_edits_are_told),
     ("it settles", ledger::it_settles),
 ];
 

@@ -38,6 +38,50 @@ pub(super) fn has_a_cause_and_is_told(story: &Story<'_>) -> Vec<String> {
     wrong
 }
 
+/// Each change of a request is told, by an event with the id of its version, whatever is left of its outbox.
+pub(super) fn every_transition_is_told(story: &Story<'_>) -> Vec<String> {
+    let published = story.facts(|what| match what {
+        What::Published(events) => Some(events),
+        _ => None,
+    });
+    let told: BTreeSet<String> = published.flat_map(|(_, _, events)| events.iter().map(id)).collect();
+    let committed = story.facts(|what| match what {
+        What::Committed(transition) => {
+            Some(format!("{}.{}", transition.request.id, transition.request.version))
+        }
+        _ => None,
+    });
+    let never = committed.filter(|(_, _, id)| !told.contains(id));
+    never.map(|(_, _, id)| format!("{id} was never told")).collect()
+}
+
+/// A hand edit of rules is told only where there was one; and one that brings rules that aren't ours is, before it
+/// is put right. (A list has no seal: there, what one with a fast clock has taken out, one with a slow clock misses.)
+pub(super) fn hand_edits_are_told(story: &Story<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let found = story.facts(|what| match what {
+        What::Enqueued(entry) if entry.event.detail_type == "DriftFound" => {
+            entry.event.detail.get("rule_group").and_then(Value::as_str)
+        }
+        _ => None,
+    });
+    let found: Vec<(usize, &str)> = found.map(|(place, _, group)| (place, group)).collect();
+    for group in story.groups.iter().filter(|group| !group.is_list) {
+        let mut edits = group.versions.iter().skip(1).filter(|version| version.by.is_none());
+        let first = edits.next().map_or(usize::MAX, |version| version.place);
+        if found.iter().any(|(place, arn)| *arn == group.arn && *place < first) {
+            wrong.push(format!("a hand edit of {} was told, and there was none", group.arn));
+        }
+        for (by, before, after) in group.writes().filter(|(_, before, _)| before.foreign > 0) {
+            let between = before.place..after.place;
+            if !found.iter().any(|(place, arn)| *arn == group.arn && between.contains(place)) {
+                wrong.push(format!("#{by} put {} right, and nobody is told", group.arn));
+            }
+        }
+    }
+    wrong
+}
+
 /// Whether two deliveries say the same. A hand edit that two have found is told as each of them has seen it.
 fn is_same(one: &Event, other: &Event) -> bool {
     one == other || (one.detail_type == "DriftFound" && other.detail_type == "DriftFound")
