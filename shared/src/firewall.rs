@@ -7,6 +7,9 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// How many connections can be ended with one operation, each by itself (the filters that `StartFlowFlush` takes).
+pub const FLOWS_AT_ONCE: usize = 20;
+
 /// What AWS gives out with each version of a rule group, and wants back with a write: a write with the
 /// token of an older version is refused. That is the lock on which reconcile stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -38,6 +41,25 @@ pub struct RuleGroup {
     pub consumed: u64,
     /// When it was last changed, by whomever.
     pub changed_at: Option<Timestamp>,
+}
+
+/// The grants groups, as they were read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RuleGroups {
+    /// Those that could be read, in their configured order.
+    pub groups: Vec<RuleGroup>,
+    /// Those that couldn't, by their ARNs, and why.
+    pub unreadable: BTreeMap<String, FirewallError>,
+}
+
+impl RuleGroups {
+    /// All of them, or why one couldn't be read.
+    pub fn all(self) -> Result<Vec<RuleGroup>, FirewallError> {
+        match self.unreadable.into_values().next() {
+            None => Ok(self.groups),
+            Some(error) => Err(error),
+        }
+    }
 }
 
 /// What decides about a host beside the grants: a stateful rule group of the firewall's policy.
@@ -123,8 +145,8 @@ pub enum FirewallError {
 
 /// The firewall, at the rule groups of it that hold grants.
 pub trait Firewall {
-    /// Reads the grants groups with their tokens, in their configured order.
-    fn read(&self) -> impl Future<Output = Result<Vec<RuleGroup>, FirewallError>> + Send;
+    /// Reads the grants groups with their tokens.
+    fn read(&self) -> impl Future<Output = RuleGroups> + Send;
 
     /// Replaces a whole rule group, if its token still is the newest; answers the new token.
     fn write(&self, group: &RuleGroup) -> impl Future<Output = Result<UpdateToken, FirewallError>> + Send;

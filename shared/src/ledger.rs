@@ -160,7 +160,8 @@ pub trait Ledger {
     fn commit(&self, transition: &Transition) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Writes the answer to a message that changes nothing, whole or not at all, and notes that the message
-    /// has done its work; [`LedgerError::Duplicate`] when it had before.
+    /// has done its work; [`LedgerError::Duplicate`] when it had before. What no message causes, such as a hand
+    /// edit that was found, has its own id for a key.
     fn answer(
         &self,
         message_key: &str,
@@ -202,9 +203,6 @@ pub trait Ledger {
     /// What was written up to a time and still waits to be published, the oldest first, at most a hundred.
     fn outbox(&self, until: Timestamp) -> impl Future<Output = Result<Vec<OutboxEntry>, LedgerError>> + Send;
 
-    /// Adds an event that no transition causes.
-    fn enqueue(&self, entry: &OutboxEntry) -> impl Future<Output = Result<(), LedgerError>> + Send;
-
     /// Takes away what was published.
     fn published(&self, entries: &[OutboxEntry]) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
@@ -233,12 +231,8 @@ pub trait Ledger {
         ids: &[RequestId],
     ) -> impl Future<Output = Result<BTreeMap<RequestId, Evidence>, LedgerError>> + Send;
 
-    /// The connections that a grant is logged to have let pass, the last first, at most `most`.
-    fn flows(
-        &self,
-        id: &RequestId,
-        most: usize,
-    ) -> impl Future<Output = Result<Vec<Flow>, LedgerError>> + Send;
+    /// The connections that a grant is logged to have let pass.
+    fn flows(&self, id: &RequestId) -> impl Future<Output = Result<Vec<Flow>, LedgerError>> + Send;
 
     /// What was blocked since then of the hosts of a registrable domain (or of one host that is below none).
     fn blocked(

@@ -10,6 +10,8 @@
 //! Several groups aren't written at once. After a crash between two of them the first has its plan and the
 //! next doesn't: what stands keeps its place, so the next attempt writes the rest of the same plan.
 
+mod without;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -21,11 +23,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::bus::Event;
 use crate::events::{self, AllowListChanged, DriftFound};
-use crate::firewall::{Content, Firewall, FirewallError, RuleGroup, UpdateToken};
+use crate::firewall::{Content, Firewall, FirewallError, RuleGroup, RuleGroups, UpdateToken};
 use crate::ledger::{Ledger, LedgerError, OutboxEntry, OwnTargets};
 use crate::request::{LiveGrant, Request, RequestId};
 use crate::risk::Room;
 use crate::rules::{self, Drift, GroupPlan, Plan};
+
+use without::Without;
 
 /// How often a refused token is tried again. Each refusal means that another writer got through.
 const MOST_ATTEMPTS: u32 = 8;
@@ -45,6 +49,8 @@ pub struct Reconciled {
     pub live: Vec<LiveGrant>,
     /// The grants that can't stand in the rule groups whole, and why.
     pub unplaced: BTreeMap<RequestId, String>,
+    /// Why one of the rule groups couldn't be read: then only what has ended was taken out of the others.
+    pub unreadable: Option<FirewallError>,
     /// The events about it that wait in the outbox: what was found changed by hand, and each write.
     pub told: Vec<OutboxEntry>,
 }
@@ -82,15 +88,14 @@ pub async fn reconcile<F: Firewall, L: Ledger>(
     mut jitter: impl FnMut() -> f64,
 ) -> Result<Reconciled, ReconcileError> {
     let edges = Edges { firewall, ledger, now };
-    let (mut closed, mut told) = (BTreeMap::new(), Vec::new());
+    let (mut without, mut told) = (Without::default(), Vec::new());
     let (mut pause, mut attempts) = (FIRST_PAUSE, 0);
     while attempts < MOST_ATTEMPTS {
-        match attempt(&edges, &closed, &mut told).await? {
+        match attempt(&edges, &without, &mut told).await? {
             Attempt::Done(reconciled) => return Ok(Reconciled { told, ..reconciled }),
-            // What can't be opened must not keep what has ended from being closed. Once for each group.
-            Attempt::Refused(rule_group, error) => {
-                tracing::warn!(rule_group, %error, "the rule group takes nothing new for now");
-                closed.insert(rule_group, error.to_string());
+            // What can't be opened must not keep what has ended from being closed.
+            Attempt::Refused(rule_group, suspect, error) => {
+                without.refuse(rule_group, suspect, &error);
                 continue;
             }
             Attempt::Overtaken => {}
@@ -109,26 +114,30 @@ enum Attempt {
     Done(Reconciled),
     /// Somebody else has changed a rule group or the ledger in the meantime, so that it takes another one.
     Overtaken,
-    /// AWS takes what was planned for this rule group not at all: it takes another one without anything new
-    /// in it.
-    Refused(String, FirewallError),
+    /// AWS takes what was planned for this rule group not at all: it takes another one without the grant that is
+    /// the likely cause, or without anything new in the group.
+    Refused(String, Option<RequestId>, FirewallError),
 }
 
-/// One attempt; in `closed` rule groups, each with the reason, only with what stands there already.
+/// One attempt, without some of what is granted.
 async fn attempt<F: Firewall, L: Ledger>(
     edges: &Edges<'_, F, L>,
-    closed: &BTreeMap<String, String>,
+    without: &Without,
     told: &mut Vec<OutboxEntry>,
 ) -> Result<Attempt, ReconcileError> {
     let &Edges { firewall, ledger, now } = edges;
-    let groups = firewall.read().await?;
+    let RuleGroups { groups, unreadable } = firewall.read().await;
+    if let (true, Some(error)) = (groups.is_empty(), unreadable.values().next()) {
+        return Err(error.clone().into());
+    }
     let (live, own) = tokio::join!(live_at(ledger, now), own_targets(ledger, &groups));
     let (live, own) = (live?, own?);
-    let Plan { groups: plans, unplaced } = rules::plan(&groups, &live, &own, closed);
+    let refused = without.refused(&groups, &unreadable);
+    let Plan { groups: plans, unplaced } = rules::plan(&groups, &live, &own, &refused);
     let (mut versions, mut wrote, mut outdone, mut failure) = (BTreeMap::new(), false, false, None);
     for (group, plan) in groups.into_iter().zip(plans) {
         let own = own.get(&group.arn).cloned().unwrap_or_default();
-        let arn = group.arn.clone();
+        let (arn, added) = (group.arn.clone(), plan.added.clone());
         match bring_to(group, plan, &own, edges, told).await {
             Ok(written) => {
                 wrote |= written.wrote;
@@ -137,9 +146,10 @@ async fn attempt<F: Firewall, L: Ledger>(
             }
             Err(ReconcileError::Firewall(FirewallError::StaleToken)) => return Ok(Attempt::Overtaken),
             Err(ReconcileError::Firewall(error @ (FirewallError::Full(_) | FirewallError::Refused(_))))
-                if !closed.contains_key(&arn) =>
+                if unreadable.is_empty() && without.is_open(&arn) =>
             {
-                return Ok(Attempt::Refused(arn, error));
+                let suspect = Without::suspect(&live, &added);
+                return Ok(Attempt::Refused(arn, suspect, error));
             }
             // One rule group that can't be written keeps no other from being closed.
             Err(ReconcileError::Firewall(error)) => failure = failure.or(Some(error)),
@@ -154,7 +164,8 @@ async fn attempt<F: Firewall, L: Ledger>(
     if outdone || (wrote && requests_of(&live_at(ledger, now).await?) != requests_of(&live)) {
         return Ok(Attempt::Overtaken);
     }
-    Ok(Attempt::Done(Reconciled { versions, live, unplaced, told: Vec::new() }))
+    let unreadable = unreadable.into_values().next();
+    Ok(Attempt::Done(Reconciled { versions, live, unplaced, unreadable, told: Vec::new() }))
 }
 
 /// Where it is read from and written to, and when.
@@ -200,9 +211,7 @@ async fn bring_to<F: Firewall, L: Ledger>(
     if !(added.is_empty() && removed.is_empty()) {
         tracing::info!(rule_group, ?added, ?removed, "the rule group was written");
         let id = format!("allow-list-changed.{}", token.0);
-        let (version, update_token) = (events::VERSION, token.0.clone());
-        let change =
-            AllowListChanged { version, rule_group: rule_group.clone(), update_token, added, removed };
+        let change = AllowListChanged::of(&rule_group, &token.0, &added, &removed);
         tell(edges, id, "AllowListChanged", &change, told).await?;
     }
     let outdone = !release(ledger, &rule_group, &released, claims).await?;
@@ -225,7 +234,7 @@ fn drift_found(group: &RuleGroup, drift: &Drift) -> (String, DriftFound) {
 }
 
 /// Puts an event into the outbox, whatever becomes of this invocation and of the bus; once, however many
-/// attempts come by.
+/// attempts of however many invocations come by.
 async fn tell<F, L: Ledger, T: Serialize>(
     edges: &Edges<'_, F, L>,
     id: String,
@@ -238,8 +247,11 @@ async fn tell<F, L: Ledger, T: Serialize>(
     }
     let event = Event::new(events::source::REQUESTS, detail_type, detail)?;
     let entry = OutboxEntry { id, at: edges.now, event };
-    edges.ledger.enqueue(&entry).await?;
-    told.push(entry);
+    match edges.ledger.answer(&entry.id, &entry).await {
+        Ok(()) => told.push(entry),
+        Err(LedgerError::Duplicate) => {}
+        Err(error) => return Err(error.into()),
+    }
     Ok(())
 }
 
@@ -304,7 +316,7 @@ pub async fn would_fit<F: Firewall, L: Ledger>(
     now: Timestamp,
     request: &Request,
 ) -> Result<Room, ReconcileError> {
-    let groups = firewall.read().await?;
+    let groups = firewall.read().await.all()?;
     let (live, own) = tokio::join!(live_at(ledger, now), own_targets(ledger, &groups));
     let (mut live, own) = (live?, own?);
     let (needed, left) = rules::room(&groups, &live, &request.domains);

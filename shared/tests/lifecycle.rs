@@ -141,7 +141,8 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("revoke by mallory", Command::Revoke { by: by("mallory"), reason: "over".to_owned() }),
         ("supersede", Command::Supersede { by: RequestId::of_message("more"), until: at(7_200) }),
         ("in sync", Command::InSync),
-        ("wait", Command::Wait { reason: "2 units are missing".to_owned() }),
+        ("wait", Command::Wait { reason: "2 units are missing".to_owned(), stood: true }),
+        ("end with its original", Command::EndWith { original: RequestId::of_message("first") }),
         ("use", Command::Use { at: at(30), host: "github.com".to_owned(), source: "10.2.3.4".to_owned() }),
         ("due", Command::Due),
     ]
@@ -358,12 +359,14 @@ fn an_extension_is_longer_than_what_it_extends_and_asked_by_its_requester_while_
 #[test]
 fn what_does_not_fit_is_told_once_and_what_is_used_too() {
     let approved = in_state(StateName::Approved);
-    let wait = |reason: &str| Command::Wait { reason: reason.to_owned() };
+    let wait = |reason: &str| Command::Wait { reason: reason.to_owned(), stood: false };
     let waits = apply(&approved, &wait("2 are missing"), 60).unwrap();
     assert_eq!((told(&waits), waits.live.as_ref().unwrap().waits), (vec!["GrantWaits"], true));
     assert!(matches!(apply(&waits.request, &wait("3 are missing"), 61), Err(NotAllowed::NothingNew { .. })));
     let active = apply(&waits.request, &Command::InSync, 70).unwrap();
     assert_eq!((active.request.waits_for.as_ref(), active.live.as_ref().unwrap().waits), (None, false));
+    // Who found that it waits, before somebody else found room for it, comes too late.
+    assert!(matches!(apply(&active.request, &wait("3 are missing"), 71), Err(NotAllowed::NothingNew { .. })));
 
     let used = Command::Use { at: at(80), host: "github.com".to_owned(), source: "10.2.3.4".to_owned() };
     let first = apply(&active.request, &used, 90).unwrap();
@@ -415,4 +418,31 @@ proptest! {
             prop_assert_eq!(pair[1].from, Some(pair[0].to));
         }
     }
+}
+
+#[test]
+fn the_yes_of_somebody_who_may_not_say_it_any_more_does_not_count() {
+    // Given a risky request, which takes two, and Bob's yes,
+    let request = opened(&asked(&["alice.github.io"])).request;
+    let once = apply(&request, &approve("bob"), 1).unwrap().request;
+    // when Bob leaves the approvers,
+    let mut without_bob = rulebook();
+    without_bob.config = Config::parse("[groups]\napprovers = [\"carol\", \"dave\"]").unwrap();
+    let then =
+        |request: &Request, by| lifecycle::apply(request, &approve(by), &without_bob, at(2)).unwrap().request;
+    // then two others have to say it.
+    let carol = then(&once, "carol");
+    assert_eq!((carol.state, carol.approvals.len()), (StateName::Pending, 1));
+    assert_eq!(then(&carol, "dave").state, StateName::Approved);
+}
+
+#[test]
+fn who_wants_to_revoke_what_was_extended_hears_of_the_extension() {
+    let command = Command::Supersede { by: RequestId::of_message("more"), until: at(7_200) };
+    let superseded = apply(&in_state(StateName::Active), &command, 60).unwrap().request;
+    let revoke = Command::Revoke { by: "bob".to_owned(), reason: "over".to_owned() };
+    insta::assert_snapshot!(
+        apply(&superseded, &revoke, 61).unwrap_err(),
+        @"req-07c4ca32f9a3 has ended: req-187897ce0afc extends it. That one can be revoked"
+    );
 }

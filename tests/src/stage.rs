@@ -281,7 +281,7 @@ impl Deployed {
     }
 
     async fn grants_group(&self) -> anyhow::Result<RuleGroup> {
-        self.grants.read().await?.pop().context("there is no grants group")
+        self.grants.read().await.all()?.pop().context("there is no grants group")
     }
 
     /// Waits until a use of the request's grant is known to it.

@@ -35,7 +35,7 @@ async fn the_one_on_network_firewall() {
     let stack = Stack::new(&aws).await;
     keeps_the_contract(&stack.edge()).await;
 
-    // 25 destinations are two operations in each of two zones, one after the other.
+    // 25 sources are two operations in each of two zones, one after the other.
     let request = stack.client.list_flow_operations().firewall_arn(&stack.firewall);
     assert_eq!(request.send().await.unwrap().flow_operations().len(), 4);
     // The groups decide in the order of their priority, and what can't be judged is said.
@@ -49,7 +49,7 @@ async fn the_one_on_network_firewall() {
     assert!(!stack.edge().logs_alerts().await.unwrap());
     // A group of another shape can't hold grants.
     let guard = NetworkFirewall::new(stack.client.clone(), vec![stack.guard.clone()], stack.firewall.clone());
-    let error = guard.read().await.unwrap_err();
+    let error = guard.read().await.all().unwrap_err();
     let shape = format!("{} has neither Suricata rules nor a domain list", stack.guard);
     assert_eq!(error, FirewallError::Shape(shape));
 }
@@ -73,7 +73,7 @@ async fn keeps_the_contract<F: Firewall>(firewall: &F) {
 }
 
 async fn reads_its_groups_in_their_order<F: Firewall>(firewall: &F) -> Vec<RuleGroup> {
-    let groups = firewall.read().await.unwrap();
+    let groups = firewall.read().await.all().unwrap();
     assert_eq!(groups.len(), 2);
     assert_eq!(groups[0].content, Content::Rules(rules(1..=1)));
     assert_eq!(groups[1].content, list(&[".kaggle.com"]));
@@ -88,7 +88,7 @@ async fn tries_out_without_a_change<F: Firewall>(firewall: &F, before: &[RuleGro
     let [rules_group, list_group] = before else { panic!("two groups: {before:?}") };
     assert_eq!(firewall.try_out(&with(rules_group, Content::Rules(rules(1..=7)))).await, Ok(7));
     assert_eq!(firewall.try_out(&with(list_group, list(&["a.org", "b.org", "c.org"]))).await, Ok(7));
-    assert_eq!(firewall.read().await.unwrap(), before);
+    assert_eq!(firewall.read().await.all().unwrap(), before);
 }
 
 /// Answers what the groups are written with.
@@ -105,7 +105,7 @@ async fn writes_with_the_newest_token_only<F: Firewall>(
         assert_eq!(firewall.try_out(&group).await, Err(FirewallError::StaleToken));
         versions.insert(old.arn.clone(), token);
     }
-    let after = firewall.read().await.unwrap();
+    let after = firewall.read().await.all().unwrap();
     for (old, new) in before.iter().zip(&after) {
         assert_eq!(Some(&new.token), versions.get(&new.arn));
         assert_eq!((&new.arn, &new.settings, new.capacity), (&old.arn, &old.settings, old.capacity));
@@ -117,7 +117,7 @@ async fn writes_with_the_newest_token_only<F: Firewall>(
 }
 
 async fn refuses_what_aws_refuses<F: Firewall>(firewall: &F) {
-    let groups = firewall.read().await.unwrap();
+    let groups = firewall.read().await.all().unwrap();
     let full = with(&groups[0], Content::Rules(rules(1..=11)));
     let twice = with(&groups[0], Content::Rules(rules(1..=1) + &rules(1..=1)));
     let star = with(&groups[1], list(&["*.example.org"]));
@@ -132,7 +132,7 @@ async fn refuses_what_aws_refuses<F: Firewall>(firewall: &F) {
         assert!(error.to_string().starts_with(words), "{error}");
         assert_eq!(firewall.try_out(&group).await, Err(error));
     }
-    assert_eq!(firewall.read().await.unwrap(), groups);
+    assert_eq!(firewall.read().await.all().unwrap(), groups);
 }
 
 async fn says_when_all_groups_are_in_sync<F: Firewall>(
@@ -166,10 +166,10 @@ fn list(targets: &[&str]) -> Content {
     Content::DomainList(targets.iter().map(ToString::to_string).collect::<BTreeSet<_>>())
 }
 
-/// Connections of one client to so many hosts.
+/// Connections of so many clients, each to a host of its own.
 fn flows(hosts: u8) -> Vec<Flow> {
     let flow = |host| Flow {
-        source: IpAddr::V4(Ipv4Addr::new(10, 2, 3, 4)),
+        source: IpAddr::V4(Ipv4Addr::new(10, 2, 3, host)),
         destination: IpAddr::V4(Ipv4Addr::new(192, 0, 2, host)),
         port: 443,
     };

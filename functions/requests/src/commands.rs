@@ -1,16 +1,21 @@
 //! What people, alerts and the firewall do to a request: read, decided, and written until nobody has written in
 //! between.
 
+use std::time::Duration;
+
 use egress::bus::Bus;
 use egress::events::{Answer, DomainRequested, ExtensionRequested};
 use egress::firewall::Firewall;
 use egress::ledger::{Ledger, LedgerError, Transition};
 use egress::lifecycle::{self, Author, Command, Draft, NotAllowed};
 use egress::request::{Request, RequestId};
+use tokio::time::sleep;
 
 use crate::work::Work;
 use crate::{Firewalled, Requests, RequestsError};
 
+/// The longest pause before it is decided again.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How often a command is decided again because the request has changed in between.
 const MOST_DECISIONS: u32 = 8;
 
@@ -66,6 +71,7 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
                     if self.ledger.load(&transition.request.id).await?.is_some() {
                         return Ok(repeated(&transition.request.id));
                     }
+                    self.pause().await;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -87,6 +93,11 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             let Some(request) = self.ledger.load(id).await? else {
                 return self.no_such_request(id, author, overtaking, work).await;
             };
+            if let Command::Approve { .. } = command
+                && let Err(refusal) = self.may_extend(&request).await?
+            {
+                return self.not_allowed(&refusal, Some(id), author, work).await;
+            }
             let mut transition = match self.apply(&request, command)? {
                 Ok(transition) => transition,
                 Err(refusal) => return self.not_allowed(&refusal, Some(id), author, work).await,
@@ -96,7 +107,7 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             match self.ledger.commit(&transition).await {
                 Ok(()) => return Ok(work.done(transition)),
                 Err(LedgerError::Duplicate) => return Ok(repeated(id)),
-                Err(LedgerError::Conflict) => {}
+                Err(LedgerError::Conflict) => self.pause().await,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -125,11 +136,23 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
                     work.done(transition);
                     return Ok(Some(true));
                 }
-                Err(LedgerError::Conflict) => {}
+                Err(LedgerError::Conflict) => self.pause().await,
                 Err(error) => return Err(error.into()),
             }
         }
         Err(LedgerError::Conflict.into())
+    }
+
+    /// Lets the other writer come to its end.
+    async fn pause(&self) {
+        sleep(PAUSE.mul_f64((self.jitter)().clamp(0.0, 1.0))).await;
+    }
+
+    /// What a request for more time extends must not have been revoked meanwhile.
+    async fn may_extend(&self, request: &Request) -> Result<Result<(), NotAllowed>, RequestsError> {
+        let Some(original) = &request.extends else { return Ok(Ok(())) };
+        let original = self.ledger.load(original).await?;
+        Ok(original.map_or(Ok(()), |original| lifecycle::may_extend(request, &original)))
     }
 
     /// What the rules say; an error of its own is no refusal.

@@ -7,12 +7,15 @@
 //! - [`handle`](Requests::handle): one event, from its reading to its answer.
 //! - `commands`: what people, alerts and the firewall do to a request; `questions`: what people ask.
 //! - `effect`: what a request would change, for those who decide.
-//! - `settle`: the firewall is brought to the ledger; grants become active, connections are cut.
+//! - `settle`: the firewall is brought to the ledger; grants become active.
+//! - `extensions`: what takes another grant's place; `cut`: what ended grants have let through.
 //! - `tick`: what is due, and what others left behind.
 
 mod commands;
+mod cut;
 mod effect;
 mod error;
+mod extensions;
 pub mod metrics;
 mod questions;
 mod refuse;
@@ -89,7 +92,9 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
         work: &mut Work,
     ) -> Result<Firewalled, RequestsError> {
         let author = author(event);
-        let overtaking = egress::events::sent_at(event).is_some_and(|sent| (self.now)() < sent + OVERTAKEN);
+        let now = (self.now)();
+        let sent = egress::events::sent_at(event, now);
+        let overtaking = sent.is_some_and(|sent| now.duration_since(sent) < OVERTAKEN);
         let (request_id, command) = match incoming {
             Incoming::Tick => return Ok(Firewalled::Concerned),
             Incoming::DomainRequested(asked) => return self.open(&asked, &author, work).await,

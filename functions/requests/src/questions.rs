@@ -28,7 +28,7 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
         work: &mut Work,
     ) -> Result<(), RequestsError> {
         let answer = match question {
-            Question::Why { host } => self.why(host).await?,
+            Question::Why { host } => self.why(host, &author.by).await?,
             Question::List { which } => self.list(*which, &author.by).await?,
             Question::Status { request_id } => self.status(request_id, &author.by).await?,
         };
@@ -36,7 +36,8 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
         Ok(())
     }
 
-    async fn why(&self, host: &str) -> Result<Answer, RequestsError> {
+    /// Who may see their own requests only hears of no other one, and not from where others were blocked.
+    async fn why(&self, host: &str, by: &str) -> Result<Answer, RequestsError> {
         let (now, config) = ((self.now)(), &self.rulebook.config);
         let since = now - SignedDuration::from_hours(24 * i64::from(config.risk.days));
         let name = counted_under(host);
@@ -50,11 +51,18 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             let name = "the firewall's policy".to_owned();
             vec![PolicyGroup { name, arn: String::new(), rules: PolicyRules::Other(error.to_string()) }]
         });
-        let grants: Vec<String> = groups?.into_iter().map(|group| group.arn).collect();
-        let (requests, blocked) = (requests?, blocked?);
+        let egress::firewall::RuleGroups { groups, unreadable } = groups;
+        let grants: Vec<String> =
+            groups.into_iter().map(|group| group.arn).chain(unreadable.into_keys()).collect();
+        let (mut requests, blocked) = (requests?, blocked?);
+        requests.retain(|request| self.may_see(Some(request), by));
         let known =
             Known { policy: &policy, grants: &grants, requests: &requests, config, blocked: &blocked, now };
-        Ok(Answer::Why(Box::new(explain(host, &known))))
+        let mut explanation = explain(host, &known);
+        if let Some(last) = explanation.last_blocked.as_mut().filter(|_| !self.may_see(None, by)) {
+            last.sources.clear();
+        }
+        Ok(Answer::Why(Box::new(explanation)))
     }
 
     async fn list(&self, which: ListOf, by: &str) -> Result<Answer, RequestsError> {
@@ -82,7 +90,7 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             let reason = "the firewall has no log of type ALERT, so nobody knows which grants are used";
             return Ok(Err(reason.to_owned()));
         }
-        let groups = self.firewall.read().await?;
+        let groups = self.firewall.read().await.all()?;
         if let Some(group) = groups.iter().find(|group| matches!(group.content, Content::DomainList(_))) {
             let arn = &group.arn;
             let reason = format!(
@@ -93,6 +101,13 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
         let quiet =
             |request: &&Request| request.state == StateName::Active && request.first_used_at.is_none();
         let mut quiet: Vec<&Request> = all.iter().filter(quiet).collect();
+        // Where many ask for a domain, its rules don't name all of them: of those nobody knows.
+        let texts = groups.iter().filter_map(|group| match &group.content {
+            Content::Rules(text) => Some(text.as_str()),
+            Content::DomainList(_) => None,
+        });
+        let texts: Vec<&str> = texts.collect();
+        quiet.retain(|request| texts.iter().any(|text| text.contains(request.id.as_str())));
         let ids: Vec<RequestId> = quiet.iter().map(|request| request.id.clone()).collect();
         // The use may be known that the request hasn't heard of yet.
         let evidence = self.ledger.evidence(&ids).await?;

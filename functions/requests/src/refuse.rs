@@ -12,6 +12,10 @@ use crate::{Firewalled, Requests, RequestsError};
 
 /// How much of an event is kept, in characters.
 const KEPT: usize = 8_000;
+/// How much of the reason is told and kept, in characters: it can quote the event.
+const LONGEST_REASON: usize = 1_000;
+/// How much of a field's name, in characters: it can be any that the sender has thought of.
+const LONGEST_FIELD: usize = 256;
 /// The longest `detail-type` (`PutEvents` takes no longer one).
 const LONGEST_TYPE: usize = 128;
 
@@ -23,9 +27,12 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
         field: Option<String>,
         work: &mut Work,
     ) -> Result<Firewalled, RequestsError> {
+        let reason: String = reason.chars().take(LONGEST_REASON).collect();
+        let field = field.map(|field| field.chars().take(LONGEST_FIELD).collect());
         tracing::warn!(reason, "an event was refused");
         // The bus's time where there is one: so every delivery of the event is told of in the same words.
-        let at = events::sent_at(event).unwrap_or_else(self.now);
+        let now = (self.now)();
+        let at = events::sent_at(event, now).unwrap_or(now);
         let text = event.to_string();
         let digest = hex::encode(Sha256::digest(text.as_bytes()));
         let Sender { by, reply_to, .. } = Sender::of(event);
@@ -35,7 +42,7 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             event_id: format!("refused.{digest}"),
             at,
             detail_type: detail_type.chars().take(LONGEST_TYPE).collect(),
-            reason: reason.to_owned(),
+            reason: reason.clone(),
             field,
             by,
             reply_to,
@@ -46,10 +53,10 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             event: Event::new(events::source::REQUESTS, "EventRefused", &told)?,
         };
         let event = text.chars().take(KEPT).collect();
-        let refused = RefusedEvent { id: digest, at, reason: reason.to_owned(), event };
+        let refused = RefusedEvent { id: digest, at, reason: reason.clone(), event };
         self.ledger.refuse(&refused, &entry).await?;
         work.unpublished.push(entry);
-        work.outcome.refused = Some(reason.to_owned());
+        work.outcome.refused = Some(reason);
         Ok(Firewalled::Untouched)
     }
 }

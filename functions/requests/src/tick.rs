@@ -12,6 +12,9 @@ use crate::{Requests, RequestsError};
 /// Events that are older than this were left by an invocation that didn't come to its end.
 const LEFT_BEHIND: SignedDuration = SignedDuration::from_secs(60);
 
+/// So many pages of left events are published by one tick, so that it comes to its end in time.
+const MOST_PAGES: u32 = 50;
+
 impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
     /// Closes what has come to its end, writes that down, and finishes what others left behind. Nothing that
     /// fails here holds up the rest; the firewall comes first, which needs no transition for what the clock
@@ -25,11 +28,24 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             Some(reconciled) => self.cut(&reconciled, &mut work).await,
             None => Ok(()),
         };
-        let left = self.ledger.outbox(now - LEFT_BEHIND).await;
-        let left = left.map(|entries| work.add_unpublished(entries)).map_err(RequestsError::from);
         let published = self.publish(&mut work).await;
-        all([settled, ended, cut, left, published])?;
+        let left = self.publish_what_is_left(now - LEFT_BEHIND, &mut work).await;
+        all([settled, ended, cut, published, left])?;
         Ok(work.outcome)
+    }
+
+    /// Publishes what others left behind, page by page. What is published is gone from the next page, so where that
+    /// fails there is none.
+    async fn publish_what_is_left(&self, until: Timestamp, work: &mut Work) -> Result<(), RequestsError> {
+        for _ in 0..MOST_PAGES {
+            let left = self.ledger.outbox(until).await?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            work.unpublished = left;
+            self.publish(work).await?;
+        }
+        Ok(())
     }
 
     /// Ends what has come to its end, reminds of what waits. One request that can't be worked off doesn't keep

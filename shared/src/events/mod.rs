@@ -8,7 +8,7 @@
 mod incoming;
 mod told;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -102,9 +102,14 @@ impl EventError {
     }
 }
 
-/// When the bus took an event; nothing where it doesn't say.
-pub fn sent_at(event: &Value) -> Option<Timestamp> {
-    event.get("time").and_then(Value::as_str)?.parse().ok()
+/// So far apart clocks of the bus and of a function may be.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_hours(1);
+
+/// When the bus took an event; nothing where it doesn't say, or names a time that is to come: then no bus has
+/// written it.
+pub fn sent_at(event: &Value, now: Timestamp) -> Option<Timestamp> {
+    let sent: Timestamp = event.get("time").and_then(Value::as_str)?.parse().ok()?;
+    Some(sent).filter(|sent| sent.duration_since(now) <= CLOCKS_APART)
 }
 
 /// The detail as its type, after its version, so that a newer version is named as such and not as a

@@ -7,6 +7,9 @@ use crate::explain::Explanation;
 use crate::ledger::{Evidence, HistoryEntry};
 use crate::request::{Ending, ReplyTo, Request, RequestId, StateName};
 
+/// The most patterns of each kind that a change of the allow list names.
+const MOST_PATTERNS: usize = 100;
+
 /// A request has come into a state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestStateChanged {
@@ -41,10 +44,32 @@ pub struct AllowListChanged {
     pub rule_group: String,
     /// The update token that the new content got.
     pub update_token: String,
-    /// The patterns that are new in it.
+    /// The patterns that are new in it, at most a hundred.
     pub added: Vec<String>,
-    /// The patterns that are gone from it.
+    /// How many those are in all.
+    #[serde(default)]
+    pub added_count: usize,
+    /// The patterns that are gone from it, at most a hundred.
     pub removed: Vec<String>,
+    /// How many those are in all.
+    #[serde(default)]
+    pub removed_count: usize,
+}
+
+impl AllowListChanged {
+    /// From the whole change: an event of the bus has room for some of thousands of names only. What keeps a list
+    /// from being empty is nobody's domain.
+    pub fn of(rule_group: &str, update_token: &str, added: &[String], removed: &[String]) -> Self {
+        let domains = |all: &[String]| -> Vec<String> {
+            all.iter().filter(|target| *target != crate::rules::INERT_TARGET).cloned().collect()
+        };
+        let (mut added, mut removed) = (domains(added), domains(removed));
+        let (added_count, removed_count) = (added.len(), removed.len());
+        added.truncate(MOST_PATTERNS);
+        removed.truncate(MOST_PATTERNS);
+        let (rule_group, update_token) = (rule_group.to_owned(), update_token.to_owned());
+        Self { version: super::VERSION, rule_group, update_token, added, added_count, removed, removed_count }
+    }
 }
 
 /// Somebody changed a grants group by hand; it has been put right.

@@ -9,17 +9,18 @@
 //! an own request, and nobody counts twice.
 
 mod draft;
+mod not_allowed;
 mod transition;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{Config, ConfigError, same_spelling};
-use crate::domain::PatternError;
 use crate::ledger::Transition;
 use crate::policy::{Action, Policy, PolicyError, Verdict};
 use crate::request::{Approval, Ending, Request, RequestId, StateName};
 
 pub use draft::{Draft, draft, draft_extension};
+pub use not_allowed::NotAllowed;
 pub use transition::{Author, answer, deadline};
 
 use transition::{Also, Step, transition};
@@ -102,6 +103,13 @@ pub enum Command {
     Wait {
         /// Why, how much is missing, and what to do: sentences.
         reason: String,
+        /// Whether it was active when that was found. Who has become active since stands by now.
+        stood: bool,
+    },
+    /// What it should extend was revoked before it could take its place.
+    EndWith {
+        /// The request that was revoked.
+        original: RequestId,
     },
     /// The firewall has logged a use of it.
     Use {
@@ -123,117 +131,13 @@ impl Command {
             Self::Approve { .. } => "approved",
             Self::Deny { .. } => "denied",
             Self::Withdraw { .. } => "withdrawn",
-            Self::Revoke { .. } => "revoked",
+            Self::Revoke { .. } | Self::EndWith { .. } => "revoked",
             Self::Supersede { .. } => "superseded",
             Self::InSync => "activated",
             Self::Wait { .. } => "kept waiting",
             Self::Use { .. } => "used",
             Self::Due => "ended",
         }
-    }
-}
-
-/// Why a command does nothing. Each is a sentence for the person who gave it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotAllowed {
-    /// The request is in a state in which this can't be done.
-    #[error("{id} is {state}: it can't be {command} any more, or not yet")]
-    State {
-        /// The request.
-        id: RequestId,
-        /// What it is in.
-        state: StateName,
-        /// What was to be done.
-        command: &'static str,
-    },
-    /// A policy forbids it.
-    #[error("{id} can't be {command} by {by}: {reason}")]
-    Forbidden {
-        /// Who.
-        by: String,
-        /// The request.
-        id: RequestId,
-        /// What was to be done.
-        command: &'static str,
-        /// The policy's own reason.
-        reason: String,
-    },
-    /// No policy permits it.
-    #[error("{id} can't be {command} by {by}: no policy permits it")]
-    NotPermitted {
-        /// Who.
-        by: String,
-        /// The request.
-        id: RequestId,
-        /// What was to be done.
-        command: &'static str,
-    },
-    /// No number of approvals is enough, by the policy as it is now.
-    #[error("{id} can't be approved any more: by the policy, no number of approvals is enough")]
-    NeverEnough {
-        /// The request.
-        id: RequestId,
-    },
-    /// Nobody decides about an own request.
-    #[error("{by} has asked for {id}: somebody else has to decide about it")]
-    OwnRequest {
-        /// Who.
-        by: String,
-        /// The request.
-        id: RequestId,
-    },
-    /// An approval counts once for each person.
-    #[error("{by} has approved {id} already: another person has to")]
-    ApprovedAlready {
-        /// Who.
-        by: String,
-        /// The request.
-        id: RequestId,
-    },
-    /// The time for a decision is over, and the clock hasn't said so yet.
-    #[error("{id} has lapsed: nobody decided in time, so it has to be asked for again")]
-    TooLate {
-        /// The request.
-        id: RequestId,
-    },
-    /// The operator has put one of its domains on the deny list since it was asked for.
-    #[error("{id} can't be approved any more: {reason}")]
-    Denied {
-        /// The request.
-        id: RequestId,
-        /// Which domain, and which entry.
-        reason: PatternError,
-    },
-    /// The grant lasts longer than what should extend it.
-    #[error("the grant of {id} lasts until {until} already, which is longer: ask for more time than that")]
-    LastsLonger {
-        /// The request.
-        id: RequestId,
-        /// When its grant ends.
-        until: Timestamp,
-    },
-    /// The deadline lies in the future, or there is none.
-    #[error("{id} has no deadline that has passed")]
-    NotDue {
-        /// The request.
-        id: RequestId,
-    },
-    /// It has been done before.
-    #[error("{id} has been {command} before: nothing is new")]
-    NothingNew {
-        /// The request.
-        id: RequestId,
-        /// What was to be done.
-        command: &'static str,
-    },
-    /// An event could not be written as JSON.
-    #[error("the event could not be written: {0}")]
-    Event(String),
-}
-
-impl From<serde_json::Error> for NotAllowed {
-    fn from(cause: serde_json::Error) -> Self {
-        Self::Event(cause.to_string())
     }
 }
 
@@ -276,14 +180,21 @@ pub fn apply(
             "activated",
             None,
         ),
-        (Approved | Active, Command::Wait { reason }) => kept_waiting(next, reason)?,
+        (Approved | Active, Command::Wait { reason, stood }) => kept_waiting(next, reason, *stood)?,
+        (Approved | Active, Command::EndWith { original }) => {
+            let comment = format!("what it extended, {original}, was revoked");
+            ended(next, Ending::Revoked).by(actor::FIREWALL, "revoked", Some(comment))
+        }
         (Approved | Active, Command::Use { at, host, source }) => {
             let also = Also::FirstUsed { at: *at, host: host.clone(), source: source.clone() };
             used(next, *at, also)?
         }
         (state, command) => {
-            let command = command.participle();
-            return Err(NotAllowed::State { id: request.id.clone(), state, command });
+            let (id, command) = (request.id.clone(), command.participle());
+            if let Some(by) = request.superseded_by.clone() {
+                return Err(NotAllowed::Superseded { id, by, command });
+            }
+            return Err(NotAllowed::State { id, state, command });
         }
     };
     transition(Some(request), step, now)
@@ -309,6 +220,11 @@ fn approve(
         return Err(NotAllowed::ApprovedAlready { by: said.by.to_owned(), id: next.id });
     }
     permitted(&next, said.by, command, Action::Approve, rulebook)?;
+    // Who said yes and may not any more doesn't count any more.
+    let earlier = std::mem::take(&mut next.approvals);
+    let (asked, approve) = (next.clone(), Action::Approve);
+    let still_may = |approval: &Approval| permitted(&asked, &approval.by, command, approve, rulebook).is_ok();
+    next.approvals = earlier.into_iter().filter(still_may).collect();
     let Some(needed) = rulebook.policy.approvals_needed(&next, &rulebook.config) else {
         return Err(NotAllowed::NeverEnough { id: next.id });
     };
@@ -318,6 +234,14 @@ fn approve(
         grant(&mut next, now);
     }
     Ok(Step::to(next).by(said.by, "approved", said.comment))
+}
+
+/// Whether a request for more time may still be approved: not where its original was taken from who has it.
+pub fn may_extend(request: &Request, original: &Request) -> Result<(), NotAllowed> {
+    if original.ending == Some(Ending::Revoked) {
+        return Err(NotAllowed::OriginalRevoked { id: request.id.clone(), original: original.id.clone() });
+    }
+    Ok(())
 }
 
 /// The grant begins.
@@ -348,11 +272,11 @@ fn superseded(next: Request, by: &RequestId, until: Timestamp) -> Result<Step, N
 }
 
 /// Told once as long as it waits. What hands have taken out, and filled its room, is not active any more.
-fn kept_waiting(next: Request, reason: &str) -> Result<Step, NotAllowed> {
-    if next.waits_for.is_some() {
+fn kept_waiting(next: Request, reason: &str, stood: bool) -> Result<Step, NotAllowed> {
+    if next.waits_for.is_some() || (next.state == StateName::Active && !stood) {
         return Err(NotAllowed::NothingNew { id: next.id, command: "kept waiting" });
     }
-    let also = Also::Waits { stood: next.state == StateName::Active };
+    let also = Also::Waits { stood };
     let next = Request { state: StateName::Approved, waits_for: Some(reason.to_owned()), ..next };
     Ok(Step::to(next).by(actor::FIREWALL, "kept waiting", Some(reason.to_owned())).instead(also))
 }

@@ -12,7 +12,7 @@ use crate::firewall::Content;
 
 /// What keeps a list from being empty, which Network Firewall is not known to take: a name that nobody can
 /// have (RFC 6761, 6.4).
-const INERT: &str = "nothing-is-granted.invalid";
+pub const INERT: &str = "nothing-is-granted.invalid";
 
 /// Entries of a list that are patterns, by the name without its dot.
 pub(super) type Entries<'a> = BTreeMap<&'a str, DomainPattern>;

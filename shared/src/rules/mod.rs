@@ -22,6 +22,7 @@ use crate::ledger::OwnTargets;
 use crate::request::{LiveGrant, RequestId};
 
 pub use drift::Drift;
+pub use list::INERT as INERT_TARGET;
 pub use suricata::{LONGEST_RULES, no_grants};
 
 use shelf::Shelf;
@@ -40,6 +41,25 @@ struct OpenFor {
     requests: BTreeSet<RequestId>,
     /// Whether one of them is active, so that the pattern is known to have stood in a rule group.
     active: bool,
+}
+
+/// What a rule group doesn't take of what is new, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// These grants.
+    Grants(BTreeMap<RequestId, String>),
+    /// Whatever it is.
+    Everything(String),
+}
+
+impl Refusal {
+    /// Why it doesn't take a grant.
+    fn of(&self, grant: &RequestId) -> Option<&str> {
+        match self {
+            Self::Grants(grants) => grants.get(grant).map(String::as_str),
+            Self::Everything(reason) => Some(reason),
+        }
+    }
 }
 
 /// What reconcile has to do about all rule groups.
@@ -67,21 +87,21 @@ pub struct GroupPlan {
 }
 
 /// From what the rule groups hold and what should be open to the whole content that they should have.
-/// `own` are, by ARN, the entries of shared domain lists that were put there by us. `closed` are, by ARN, the
-/// groups that take nothing new, and why: AWS has refused what was planned for them.
+/// `own` are, by ARN, the entries of shared domain lists that were put there by us. `refused` is, by ARN, what
+/// groups don't take.
 pub fn plan(
     groups: &[RuleGroup],
     live: &[LiveGrant],
     own: &BTreeMap<String, OwnTargets>,
-    closed: &BTreeMap<String, String>,
+    refused: &BTreeMap<String, Refusal>,
 ) -> Plan {
     let open = open(live);
     let spellings = suricata::spellings(&open);
     let mut shelves: Vec<Shelf<'_>> = groups
         .iter()
         .map(|group| {
-            let closed = closed.get(&group.arn).map(String::as_str);
-            Shelf::new(group, own.get(&group.arn).map(|own| &own.targets), closed, &spellings)
+            let own = own.get(&group.arn).map(|own| &own.targets);
+            Shelf::new(group, own, refused.get(&group.arn), &spellings)
         })
         .collect();
     let gone = placing::put_what_stands(&mut shelves, &open);

@@ -88,26 +88,28 @@ fn place<'a>(grant: &LiveGrant, open: &'a Open, shelves: &mut [Shelf<'a>]) -> Re
         Reverse((obstacles(pattern), suricata::most_bytes(pattern, open_for.requests.len())))
     });
     for (done, &(pattern, open_for)) in new.iter().enumerate() {
-        if let Some(shelf) = shelves.iter_mut().find(|shelf| shelf.has_room_for(pattern, open_for)) {
+        if let Some(shelf) =
+            shelves.iter_mut().find(|shelf| shelf.has_room_for(&grant.request_id, pattern, open_for))
+        {
             shelf.put(pattern, open_for);
             continue;
         }
         for shelf in shelves.iter_mut() {
             new.iter().take(done).for_each(|(placed, _)| shelf.take_away(placed));
         }
-        return Err(why_not(pattern, new.len(), shelves));
+        return Err(why_not(&grant.request_id, pattern, new.len(), shelves));
     }
     Ok(())
 }
 
 /// Why a grant that needs places for so many patterns can't get one for this pattern, and what to do.
-fn why_not(pattern: &DomainPattern, patterns: usize, shelves: &[Shelf<'_>]) -> String {
+fn why_not(grant: &RequestId, pattern: &DomainPattern, patterns: usize, shelves: &[Shelf<'_>]) -> String {
     if let Some(other) = shelves.iter().find_map(|shelf| shelf.stands_in_its_way(pattern)) {
         return format!(
             "{pattern} can't stand in the domain list beside {other}, which others have put there: change that entry to {pattern}"
         );
     }
-    if let Some(reason) = shelves.iter().find_map(Shelf::closed) {
+    if let Some(reason) = shelves.iter().find_map(|shelf| shelf.refuses(grant)) {
         return reason.to_owned();
     }
     let (needed, left) = units(patterns, shelves);

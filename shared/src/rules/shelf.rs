@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::list::{self, Entries};
 use super::suricata::{self, LONGEST_RULES, ReadBack, Spellings, UNITS_OF_A_PATTERN};
-use super::{GroupPlan, Open, OpenFor, Put};
+use super::{GroupPlan, Open, OpenFor, Put, Refusal};
 use crate::domain::DomainPattern;
 use crate::firewall::{Content, RuleGroup};
+use crate::request::RequestId;
 
 /// One rule group.
 pub(super) struct Shelf<'a> {
     group: &'a RuleGroup,
-    /// Why it takes nothing new.
-    closed: Option<&'a str>,
+    /// What it doesn't take of what is new.
+    refusal: Option<&'a Refusal>,
     shape: Shape<'a>,
     /// What has a place here.
     put: Put<'a>,
@@ -44,7 +45,7 @@ impl<'a> Shelf<'a> {
     pub(super) fn new(
         group: &'a RuleGroup,
         own: Option<&'a BTreeSet<String>>,
-        closed: Option<&'a str>,
+        refusal: Option<&'a Refusal>,
         spellings: &Spellings<'_>,
     ) -> Self {
         let (shape, units) = match &group.content {
@@ -61,7 +62,7 @@ impl<'a> Shelf<'a> {
                 (Shape::List { targets, own, theirs, ours, names: BTreeMap::new() }, units)
             }
         };
-        Self { group, closed, shape, put: Put::new(), units }
+        Self { group, refusal, shape, put: Put::new(), units }
     }
 
     /// Whether the pattern stands here.
@@ -98,15 +99,20 @@ impl<'a> Shelf<'a> {
         in_bytes && self.units_anew(pattern) <= self.units_left()
     }
 
-    /// Whether there is room for a pattern that doesn't stand here.
-    pub(super) fn has_room_for(&self, pattern: &DomainPattern, open_for: &OpenFor) -> bool {
+    /// Whether there is room for a pattern of a grant that doesn't stand here.
+    pub(super) fn has_room_for(
+        &self,
+        grant: &RequestId,
+        pattern: &DomainPattern,
+        open_for: &OpenFor,
+    ) -> bool {
         let in_bytes = match &self.shape {
             Shape::Rules { most_bytes, .. } => {
                 most_bytes + suricata::most_bytes(pattern, open_for.requests.len()) <= LONGEST_RULES
             }
             Shape::List { .. } => true,
         };
-        self.closed.is_none()
+        self.refuses(grant).is_none()
             && in_bytes
             && self.stands_in_its_way(pattern).is_none()
             && self.units_anew(pattern) <= self.units_left()
@@ -125,9 +131,9 @@ impl<'a> Shelf<'a> {
         self.units_anew(pattern) == 0 && self.stands_in_its_way(pattern).is_none()
     }
 
-    /// Why it takes nothing new.
-    pub(super) fn closed(&self) -> Option<&'a str> {
-        self.closed
+    /// Why it doesn't take a grant that is new.
+    pub(super) fn refuses(&self, grant: &RequestId) -> Option<&'a str> {
+        self.refusal.and_then(|refusal| refusal.of(grant))
     }
 
     /// Whether the pattern has a place here.

@@ -6,7 +6,7 @@ use egress::domain::DomainPattern;
 use egress::firewall::{Content, RuleGroup, Settings, UpdateToken};
 use egress::ledger::OwnTargets;
 use egress::request::{LiveGrant, RequestId};
-use egress::rules::{self, GroupPlan, Plan, no_grants};
+use egress::rules::{self, GroupPlan, Plan, Refusal, no_grants};
 use jiff::Timestamp;
 
 /// A grant that isn't active yet.
@@ -48,7 +48,7 @@ pub(crate) fn in_turn(grants: impl IntoIterator<Item = LiveGrant>) -> Vec<LiveGr
 pub(crate) struct Stage {
     pub(crate) groups: Vec<RuleGroup>,
     pub(crate) own: BTreeMap<String, OwnTargets>,
-    pub(crate) closed: BTreeMap<String, String>,
+    pub(crate) refused: BTreeMap<String, Refusal>,
 }
 
 impl Stage {
@@ -56,7 +56,7 @@ impl Stage {
     pub(crate) fn rules(capacities: &[u64]) -> Self {
         let group = |(number, &capacity)| group(number, Content::Rules(no_grants()), capacity);
         let groups = capacities.iter().enumerate().map(group).collect();
-        Self { groups, own: BTreeMap::new(), closed: BTreeMap::new() }
+        Self { groups, own: BTreeMap::new(), refused: BTreeMap::new() }
     }
 
     /// One group that is all ours, with this text.
@@ -89,12 +89,12 @@ impl Stage {
 
     /// A group takes nothing new.
     pub(crate) fn close(mut self, place: usize, reason: &str) -> Self {
-        self.closed.insert(self.groups[place].arn.clone(), reason.to_owned());
+        self.refused.insert(self.groups[place].arn.clone(), Refusal::Everything(reason.to_owned()));
         self
     }
 
     pub(crate) fn plan(&self, live: &[LiveGrant]) -> Plan {
-        rules::plan(&self.groups, live, &self.own, &self.closed)
+        rules::plan(&self.groups, live, &self.own, &self.refused)
     }
 
     /// Plans, and writes what is planned.

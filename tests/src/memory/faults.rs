@@ -34,7 +34,6 @@ pub enum Call {
     Cuts,
     CutDone,
     Outbox,
-    Enqueue,
     Published,
     OwnTargets,
     ClaimTargets,

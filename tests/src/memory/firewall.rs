@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use egress::firewall::{
-    Content, Firewall, FirewallError, Flow, PolicyGroup, PolicyRules, RuleGroup, Settings, UpdateToken,
+    Content, Firewall, FirewallError, Flow, PolicyGroup, PolicyRules, RuleGroup, RuleGroups, Settings,
+    UpdateToken,
 };
 use egress::rules;
 use jiff::Timestamp;
@@ -48,6 +49,8 @@ struct Group {
     version: u64,
     written_at: Instant,
     changed_at: Timestamp,
+    /// Why it can't be read.
+    unreadable: Option<FirewallError>,
 }
 
 impl MemoryFirewall {
@@ -91,6 +94,19 @@ impl MemoryFirewall {
         if let Some(group) = lock(&self.state).groups.get_mut(place) {
             group.capacity = capacity;
         }
+    }
+
+    /// Whether one of the groups can be read, and if not, why.
+    pub fn set_unreadable(&self, place: usize, why: Option<FirewallError>) {
+        if let Some(group) = lock(&self.state).groups.get_mut(place) {
+            group.unreadable = why;
+        }
+    }
+
+    /// All groups, none of which can be read.
+    pub(crate) fn unreadable(&self, why: &FirewallError) -> RuleGroups {
+        let unreadable = self.arns().into_iter().map(|arn| (arn, why.clone())).collect();
+        RuleGroups { groups: Vec::new(), unreadable }
     }
 
     /// How many bytes of rules fit, from the next write on.
@@ -171,12 +187,20 @@ impl MemoryFirewall {
 }
 
 impl Firewall for MemoryFirewall {
-    async fn read(&self) -> Result<Vec<RuleGroup>, FirewallError> {
+    async fn read(&self) -> RuleGroups {
         let read = || {
             let state = lock(&self.state);
-            Ok(state.groups.iter().map(Group::described).collect())
+            let mut read = RuleGroups::default();
+            for group in &state.groups {
+                match &group.unreadable {
+                    None => read.groups.push(group.described()),
+                    Some(error) => _ = read.unreadable.insert(arn(group.place), error.clone()),
+                }
+            }
+            Ok(read)
         };
-        self.faults.call(Call::Read, FirewallError::Unavailable, read).await
+        let read = self.faults.call(Call::Read, FirewallError::Unavailable, read).await;
+        read.unwrap_or_else(|error| self.unreadable(&error))
     }
 
     async fn write(&self, group: &RuleGroup) -> Result<UpdateToken, FirewallError> {
@@ -267,7 +291,8 @@ impl Group {
             ..Settings::default()
         };
         let (written_at, changed_at) = (Instant::now(), clock::now());
-        Self { place, content, settings, capacity: 30_000, version: 1, written_at, changed_at }
+        let (version, unreadable) = (1, None);
+        Self { place, content, settings, capacity: 30_000, version, written_at, changed_at, unreadable }
     }
 
     fn token(&self) -> UpdateToken {

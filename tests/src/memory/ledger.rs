@@ -209,14 +209,6 @@ impl Ledger for MemoryLedger {
         self.call(Call::Outbox, outbox).await
     }
 
-    async fn enqueue(&self, entry: &OutboxEntry) -> Result<(), LedgerError> {
-        let enqueue = |state: &mut State| {
-            state.enqueue(entry);
-            Ok(())
-        };
-        self.call(Call::Enqueue, enqueue).await
-    }
-
     async fn published(&self, entries: &[OutboxEntry]) -> Result<(), LedgerError> {
         self.call(Call::Published, |state| state.published(entries)).await
     }
@@ -260,11 +252,9 @@ impl Ledger for MemoryLedger {
         self.call(Call::Evidence, evidence).await
     }
 
-    async fn flows(&self, id: &RequestId, most: usize) -> Result<Vec<Flow>, LedgerError> {
+    async fn flows(&self, id: &RequestId) -> Result<Vec<Flow>, LedgerError> {
         let flows = |state: &mut State| {
-            let mut seen: Vec<_> = state.flows.get(id).into_iter().flatten().collect();
-            seen.sort_by_key(|(flow, at)| (Reverse(**at), *flow));
-            Ok(seen.into_iter().map(|(flow, _)| flow.clone()).take(most).collect())
+            Ok(state.flows.get(id).into_iter().flatten().map(|(flow, _)| flow.clone()).collect())
         };
         self.call(Call::Flows, flows).await
     }

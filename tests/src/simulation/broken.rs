@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use egress::bus::Bus;
-use egress::firewall::{Content, Firewall, FirewallError, Flow, PolicyGroup, RuleGroup, UpdateToken};
+use egress::firewall::{
+    Content, Firewall, FirewallError, Flow, PolicyGroup, RuleGroup, RuleGroups, UpdateToken,
+};
 use egress::ledger::{
     BlockedCount, Cut, Deadline, Evidence, HistoryEntry, Ledger, LedgerError, OutboxEntry, OwnTargets,
     RefusedEvent, Transition,
@@ -102,17 +104,17 @@ pub(super) struct FlawedLedger {
 }
 
 impl Firewall for FlawedFirewall {
-    async fn read(&self) -> Result<Vec<RuleGroup>, FirewallError> {
+    async fn read(&self) -> RuleGroups {
         if self.ledger.flaw == Flaw::GrantsBeforeToken {
             let live = self.ledger.sound.live_grants().await;
             *lock(&self.ledger.read_early) = live.ok();
         }
-        let mut groups = self.sound.read().await?;
+        let mut read = self.sound.read().await;
         if self.ledger.flaw == Flaw::SidsNotReadBack {
-            let rules = groups.iter_mut().filter(|group| matches!(group.content, Content::Rules(_)));
+            let rules = read.groups.iter_mut().filter(|group| matches!(group.content, Content::Rules(_)));
             rules.for_each(|group| group.content = Content::Rules(no_grants()));
         }
-        Ok(groups)
+        read
     }
 
     async fn write(&self, group: &RuleGroup) -> Result<UpdateToken, FirewallError> {
@@ -120,7 +122,7 @@ impl Firewall for FlawedFirewall {
         if self.ledger.flaw != Flaw::StaleRulesWithFreshToken || written != Err(FirewallError::StaleToken) {
             return written;
         }
-        let fresh = self.sound.read().await?.into_iter().find(|fresh| fresh.arn == group.arn);
+        let fresh = self.sound.read().await.groups.into_iter().find(|fresh| fresh.arn == group.arn);
         let token = fresh.map_or_else(|| group.token.clone(), |fresh| fresh.token);
         self.sound.write(&RuleGroup { token, ..group.clone() }).await
     }
@@ -215,7 +217,8 @@ impl Ledger for FlawedLedger {
 
     async fn answer(&self, message_key: &str, outbox: &OutboxEntry) -> Result<(), LedgerError> {
         if self.flaw == Flaw::KeysIgnored {
-            return self.sound.enqueue(outbox).await;
+            let key = format!("{message_key}#{}", self.sound.0.number);
+            return self.sound.answer(&key, outbox).await;
         }
         self.sound.answer(message_key, outbox).await
     }
@@ -266,10 +269,6 @@ impl Ledger for FlawedLedger {
         self.sound.outbox(until).await
     }
 
-    async fn enqueue(&self, entry: &OutboxEntry) -> Result<(), LedgerError> {
-        self.sound.enqueue(entry).await
-    }
-
     async fn published(&self, entries: &[OutboxEntry]) -> Result<(), LedgerError> {
         if self.flaw == Flaw::OutboxKept {
             return Ok(());
@@ -305,8 +304,8 @@ impl Ledger for FlawedLedger {
         self.sound.evidence(ids).await
     }
 
-    async fn flows(&self, id: &RequestId, most: usize) -> Result<Vec<Flow>, LedgerError> {
-        let flows = self.sound.flows(id, most).await?;
+    async fn flows(&self, id: &RequestId) -> Result<Vec<Flow>, LedgerError> {
+        let flows = self.sound.flows(id).await?;
         if self.flaw == Flaw::CutOnce {
             let cuts = self.sound.cuts().await?;
             if let Some(cut) = cuts.iter().find(|cut| cut.request_id == *id) {

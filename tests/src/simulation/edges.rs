@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use egress::bus::{Bus, BusError, Event};
-use egress::firewall::{Firewall, FirewallError, Flow, PolicyGroup, RuleGroup, UpdateToken};
+use egress::firewall::{Firewall, FirewallError, Flow, PolicyGroup, RuleGroup, RuleGroups, UpdateToken};
 use egress::ledger::{
     BlockedCount, Cut, Deadline, Evidence, HistoryEntry, Ledger, LedgerError, OutboxEntry, OwnTargets,
     RefusedEvent, Transition,
@@ -33,13 +33,14 @@ impl SimulatedFirewall {
 }
 
 impl Firewall for SimulatedFirewall {
-    async fn read(&self) -> Result<Vec<RuleGroup>, FirewallError> {
+    async fn read(&self) -> RuleGroups {
         let world = &self.0.world;
-        let did = |groups: &Vec<RuleGroup>| {
-            let versions = groups.iter().map(|group| format!(" {}", world.version(&group.arn)));
+        let did = |read: &RuleGroups| {
+            let versions = read.groups.iter().map(|group| format!(" {}", world.version(&group.arn)));
             (format!("versions{}", versions.collect::<String>()), Some(What::ReadGroups))
         };
-        self.call("read", world.firewall.read(), did).await
+        let read = self.call("read", async { Ok(world.firewall.read().await) }, did).await;
+        read.unwrap_or_else(|error| world.firewall.unreadable(&error))
     }
 
     async fn write(&self, group: &RuleGroup) -> Result<UpdateToken, FirewallError> {
@@ -173,11 +174,6 @@ impl Ledger for SimulatedLedger {
             .await
     }
 
-    async fn enqueue(&self, entry: &OutboxEntry) -> Result<(), LedgerError> {
-        let did = |(): &()| (entry.id.clone(), Some(What::Enqueued(entry.clone())));
-        self.call("enqueue", self.0.world.ledger.enqueue(entry), did).await
-    }
-
     async fn published(&self, entries: &[OutboxEntry]) -> Result<(), LedgerError> {
         self.look("published", self.0.world.ledger.published(entries), |()| entries.len().to_string()).await
     }
@@ -208,9 +204,8 @@ impl Ledger for SimulatedLedger {
         self.look("evidence", self.0.world.ledger.evidence(ids), |found| found.len().to_string()).await
     }
 
-    async fn flows(&self, id: &RequestId, most: usize) -> Result<Vec<Flow>, LedgerError> {
-        self.look("flows", self.0.world.ledger.flows(id, most), |flows| format!("{} of {id}", flows.len()))
-            .await
+    async fn flows(&self, id: &RequestId) -> Result<Vec<Flow>, LedgerError> {
+        self.look("flows", self.0.world.ledger.flows(id), |flows| format!("{} of {id}", flows.len())).await
     }
 
     async fn blocked(&self, domain: &str, since: Timestamp) -> Result<Vec<BlockedCount>, LedgerError> {

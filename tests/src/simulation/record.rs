@@ -74,12 +74,10 @@ pub enum What {
     Flushed(Vec<Flow>),
     /// A transition was written.
     Committed(Box<Transition>),
-    /// An answer to the message of this key was written.
+    /// An answer to the message of this key was written, or what no message causes.
     Answered(String, OutboxEntry),
     /// A refusal was kept, of this digest.
     Refused(String, OutboxEntry),
-    /// An event was put into the outbox.
-    Enqueued(OutboxEntry),
     /// Entries of a shared list were claimed.
     Claimed(String, Vec<String>),
     /// Entries of a shared list were released.

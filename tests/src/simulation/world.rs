@@ -43,7 +43,7 @@ impl World {
         let firewall = MemoryFirewall::with_groups(setting.contents.clone());
         firewall.set_capacity(setting.capacity);
         firewall.set_sync_delay(setting.sync_delay);
-        let groups = firewall.read().await.unwrap_or_default();
+        let groups = firewall.read().await.groups;
         let groups: Vec<_> = groups.into_iter().map(|group| (group.arn, group.content)).collect();
         let (sync_delay, capacity) = (setting.sync_delay, setting.capacity);
         let contents = groups.iter().cloned().collect();

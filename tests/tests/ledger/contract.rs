@@ -247,7 +247,8 @@ async fn what_is_published_is_not_published_again<L: Ledger>(ledger: &L) -> anyh
     assert_eq!(ledger.outbox(Timestamp::MAX).await?, []);
 
     let drift = told("drift-found.1", noon());
-    ledger.enqueue(&drift).await?;
+    ledger.answer(&drift.id, &drift).await?;
+    assert_eq!(ledger.answer(&drift.id, &drift).await, Err(LedgerError::Duplicate));
     assert_eq!(ledger.outbox(noon()).await?, [drift]);
     Ok(())
 }

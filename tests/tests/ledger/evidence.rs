@@ -146,9 +146,10 @@ async fn connections_come_the_last_first<L: Ledger, G: Log>(ledger: &L, log: &G)
     for (host, minute) in [(10, 1), (11, 7), (12, 5), (10, 6)] {
         log.passed(&grant, flow(host), noon() + i64::from(minute).minutes()).await?;
     }
-    assert_eq!(ledger.flows(&grant, 100).await?, [flow(11), flow(10), flow(12)]);
-    assert_eq!(ledger.flows(&grant, 2).await?, [flow(11), flow(10)]);
-    assert_eq!(ledger.flows(&RequestId::of_message("flows-2"), 100).await?, []);
+    let mut flows = ledger.flows(&grant).await?;
+    flows.sort();
+    assert_eq!(flows, [flow(10), flow(11), flow(12)]);
+    assert_eq!(ledger.flows(&RequestId::of_message("flows-2")).await?, []);
     Ok(())
 }
 
@@ -228,7 +229,7 @@ async fn the_items_that_two_batches_write() -> anyhow::Result<()> {
     blocked#github.com | 00001778760000000000#api.github.com#10.2.3.10#<second> | batch=<second>, connections=3, expires_at=1780056000, host=api.github.com, last_seen=2026-05-14T12:01:00Z, signature=egress last word: TLS, source=10.2.3.10
     use#batch#<second>#0 | done | expires_at=1780056000
     use#batch#<first>#0 | done | expires_at=1780056000
-    use#req-3492ad65d05a | flow#10.2.3.10#198.51.100.1#443 | destination=198.51.100.1, expires_at=1779364800, last_seen=2026-05-14T12:00:00Z, port=443, source=10.2.3.10
+    use#req-3492ad65d05a | flow#10.2.3.10#198.51.100.1#443 | destination=198.51.100.1, expires_at=1781438400, last_seen=2026-05-14T12:00:00Z, port=443, source=10.2.3.10
     use#req-3492ad65d05a | use | connections=2, first_batch=<first>, first_used_at=2026-05-14T12:00:00Z, last_used_at=2026-05-14T12:00:00Z
     ");
     Ok(())

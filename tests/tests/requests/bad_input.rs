@@ -87,6 +87,27 @@ async fn an_enormous_event_is_kept_in_part() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reason_that_quotes_an_enormous_event_is_cut() {
+    let stage = Stage::new();
+    let enormous = "\u{202e}".repeat(30_000);
+    stage.happens(with(ask("a", &["github.com"]), "duration_seconds", json!(enormous))).await;
+    stage.happens(with(ask("a", &["github.com"]), &enormous, json!(1))).await;
+    for event in stage.bus.published() {
+        assert!(event.detail.to_string().len() < 20_000, "{}", event.detail.to_string().len());
+    }
+    assert_eq!(stage.bus.published().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_in_the_far_future_is_not_believed() {
+    let stage = Stage::new();
+    let mut event = approve("nothing");
+    event["time"] = json!("9999-12-30T22:00:00Z");
+    let outcome = stage.happens(event).await;
+    assert!(outcome.not_allowed.concat().starts_with("there is no request"), "{:?}", outcome.not_allowed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_command_that_overtakes_its_request_comes_again_and_one_without_a_request_is_answered() {
     let stage = Stage::new();
     let mut early = approve("a");

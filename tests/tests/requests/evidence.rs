@@ -4,7 +4,7 @@ use egress::firewall::Flow;
 use serde_json::json;
 use tests::memory::{Call, Fault, Faults, clock};
 
-use crate::harness::{HOUR, MINUTE, Stage, approve, ask, extend, id, question, revoke};
+use crate::harness::{HOUR, MINUTE, Stage, approve, ask, ask_preset, extend, id, question, revoke, tick};
 
 fn flow(port: u16) -> Flow {
     Flow { source: "10.2.3.4".parse().unwrap(), destination: "203.0.113.7".parse().unwrap(), port }
@@ -128,4 +128,44 @@ async fn where_uses_are_not_logged_nobody_says_that_a_grant_is_unused() {
         answer["reason"].as_str().unwrap().contains("a domain list, whose rules log nothing"),
         "{answer}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_that_fails_keeps_no_other_and_is_given_up_after_a_while() {
+    // Given two grants with so many connections that they are cut one after the other,
+    let stage = Stage::new();
+    for name in ["a", "b"] {
+        stage.happens(ask(name, &[&format!("{name}.example.com")])).await;
+        stage.happens(approve(name)).await;
+        for port in 0..15 {
+            let port = port + if name == "a" { 100 } else { 200 };
+            stage.ledger.use_grant(&id(name), flow(port), clock::now());
+        }
+    }
+    // when they end and the first cut fails, then the other is made,
+    clock::pass(HOUR).await;
+    stage.fails(tick(), &Faults::script([(Call::Flush, Fault::FailBefore)])).await;
+    assert_eq!(stage.firewall.flushed().len(), 15);
+    // and where all fail for a quarter of an hour, that is the end of it.
+    let broken =
+        || Faults::new(std::time::Duration::ZERO, |call| (call == Call::Flush).then_some(Fault::FailBefore));
+    clock::pass(10 * MINUTE).await;
+    stage.fails(tick(), &broken()).await;
+    assert_eq!(stage.ledger.to_cut().len(), 2);
+    clock::pass(6 * MINUTE).await;
+    stage.fails(tick(), &broken()).await;
+    assert!(stage.ledger.to_cut().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_grant_that_no_rule_names_nobody_says_that_it_is_unused() {
+    // Given more grants of a domain than its rules name,
+    let stage = Stage::new();
+    for name in 0..310 {
+        stage.happens(ask_preset(&name.to_string(), "pypi")).await;
+    }
+    // then only those that they name are unused as far as anybody knows.
+    let answer = unused(&stage, "q").await;
+    let listed = answer["requests"].as_array().unwrap().len() as u64;
+    assert_eq!(listed + answer["more"].as_u64().unwrap(), 300, "{answer}");
 }

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use tests::memory::{Call, Fault, Faults, clock};
 
-use crate::harness::{HOUR, MINUTE, Stage, approve, ask, ask_for, extend, first_use, id};
+use crate::harness::{HOUR, MINUTE, Stage, approve, ask, ask_for, decide, extend, first_use, id, revoke};
 
 /// A grant for an hour, and half an hour later a request for a day more.
 async fn extension_asked() -> Stage {
@@ -109,4 +109,37 @@ async fn the_glass_is_broken_for_a_short_time_and_every_approver_hears_of_it() {
     stage.tick_after(30 * MINUTE).await;
     assert!(stage.lets_pass().is_empty());
     stage.is_settled();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_extends_a_revoked_grant_is_not_approved_any_more() {
+    let stage = extension_asked().await;
+    stage.happens(revoke("a", "bob")).await;
+    let outcome = stage.happens(decide("more", "approve", "carol")).await;
+    assert!(outcome.not_allowed.concat().contains("was revoked"), "{:?}", outcome.not_allowed);
+    assert_eq!(stage.state("more"), StateName::Pending);
+    assert!(stage.lets_pass().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_extends_a_revoked_grant_and_is_not_active_yet_ends_with_it() {
+    let stage = extension_asked().await;
+    stage.firewall.set_sync_delay(3 * MINUTE);
+    stage.happens(approve("more")).await;
+    assert_eq!(stage.state("more"), StateName::Approved);
+    stage.happens(revoke("a", "bob")).await;
+    assert_eq!(stage.request("more").ending, Some(Ending::Revoked));
+    assert!(stage.lets_pass().is_empty());
+    stage.is_settled();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_extends_a_grant_that_has_ended_by_itself_goes_on() {
+    let stage = extension_asked().await;
+    stage.firewall.set_sync_delay(2 * HOUR);
+    stage.happens(approve("more")).await;
+    stage.tick_after(HOUR).await;
+    assert_eq!(stage.request("a").ending, Some(Ending::Expired));
+    stage.tick_after(2 * HOUR).await;
+    assert_eq!(stage.state("more"), StateName::Active);
 }

@@ -69,6 +69,24 @@ async fn why_a_host_is_blocked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn why_tells_nobody_of_others_who_may_not_see_their_requests() {
+    let stage = several().await;
+    stage.ledger.block(BlockedCount {
+        host: "github.com".to_owned(),
+        source: "10.2.3.4".to_owned(),
+        connections: 2,
+        last_seen: clock::now(),
+        signature: "egress: not on the allow list".to_owned(),
+    });
+    let why = json!({"kind": "why", "host": "github.com"});
+    for (by, sees) in [("frank", true), ("bob", true), ("mallory", false)] {
+        let told = answer(&stage, by, why.clone()).await.to_string();
+        assert_eq!(told.contains(id("pending").as_str()), sees, "{by}: {told}");
+        assert_eq!(told.contains("10.2.3.4"), sees, "{by}: {told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_question_is_answered_once_also_when_it_comes_twice() {
     let stage = several().await;
     let event = question("q", "alice", &json!({"kind": "list", "which": "mine"}));

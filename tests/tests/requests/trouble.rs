@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use egress::firewall::Content;
+use egress::firewall::{Content, FirewallError};
 use egress::request::{Ending, StateName};
 use tests::memory::{Call, Fault, Faults, clock};
 
-use crate::harness::{HOUR, MINUTE, Stage, approve, ask, ask_preset, id, tick};
+use crate::harness::{HOUR, MINUTE, Stage, approve, ask, ask_preset, id, revoke, tick};
 
 fn add_by_hand(content: &mut Content) {
     if let Content::Rules(text) = content {
@@ -45,7 +45,7 @@ async fn a_hand_edit_is_put_right_while_nobody_can_be_told_and_told_later() {
 async fn a_hand_edit_is_not_put_right_before_its_report_is_kept() {
     let stage = Stage::new();
     stage.firewall.edit(add_by_hand);
-    stage.fails(tick(), &Faults::script([(Call::Enqueue, Fault::FailBefore)])).await;
+    stage.fails(tick(), &Faults::script([(Call::Answer, Fault::FailBefore)])).await;
     assert_eq!(stage.lets_pass(), ["all.example.org"]);
     stage.tick().await;
     assert!(stage.lets_pass().is_empty());
@@ -105,4 +105,65 @@ async fn a_firewall_that_can_t_be_reached_doesn_t_keep_what_was_decided_from_bei
     assert_eq!(stage.told(), ["approved by policy"]);
     stage.tick().await;
     assert_eq!(stage.state("a"), StateName::Active);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_group_that_can_t_be_read_keeps_no_other_from_being_closed() {
+    // Given a grant in each of two groups,
+    let stage = Stage::of_groups(2);
+    stage.firewall.set_capacity(2);
+    for name in ["a", "b"] {
+        stage.happens(ask(name, &[&format!("{name}.example.com")])).await;
+        stage.happens(approve(name)).await;
+    }
+    // when the second can't be read any more,
+    stage.firewall.set_unreadable(1, Some(FirewallError::Shape("it has 5-tuple rules".to_owned())));
+    // then the first is closed all the same,
+    let error = stage.fails(revoke("a", "bob"), &Faults::none()).await;
+    assert!(error.contains("it has 5-tuple rules"), "{error}");
+    assert_eq!(stage.firewall.patterns_of(0), [""; 0]);
+    // nothing new is opened, also not what stands in the second, and nobody is told that there is no room;
+    stage.happens(ask("c", &["c.example.com"])).await;
+    stage.fails(approve("c"), &Faults::none()).await;
+    assert_eq!((stage.state("b"), stage.state("c")), (StateName::Active, StateName::Approved));
+    assert_eq!(stage.firewall.patterns_of(0), [""; 0]);
+    assert!(!stage.told().concat().contains("GrantWaits"));
+    // and as soon as it can be read, it goes on.
+    stage.firewall.set_unreadable(1, None);
+    stage.tick().await;
+    assert_eq!(stage.state("c"), StateName::Active);
+    assert_eq!(
+        (stage.firewall.patterns_of(0), stage.firewall.patterns_of(1)),
+        (vec!["c.example.com".to_owned()], vec!["b.example.com".to_owned()],)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hand_edit_that_can_t_be_put_right_is_told_once() {
+    let stage = Stage::new();
+    stage.firewall.edit(add_by_hand);
+    for _ in 0..3 {
+        stage
+            .fails(
+                tick(),
+                &Faults::new(Duration::ZERO, |call| (call == Call::Write).then_some(Fault::FailBefore)),
+            )
+            .await;
+        clock::pass(MINUTE).await;
+    }
+    let told = stage.told().into_iter().filter(|line| line.starts_with("DriftFound")).count();
+    assert_eq!(told, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_events_than_a_page_that_nobody_could_be_told_are_told_by_one_tick() {
+    let stage = Stage::new();
+    for name in 0..250 {
+        let faults = Faults::script([(Call::Publish, Fault::FailBefore)]);
+        stage.fails(ask(&name.to_string(), &["github.com"]), &faults).await;
+    }
+    assert!(stage.told().is_empty());
+    stage.tick_after(2 * MINUTE).await;
+    assert_eq!(stage.told().len(), 250);
+    stage.is_settled();
 }

@@ -12,7 +12,8 @@ const MOST_DOMAINS: usize = 40;
 const MOST_LINES: usize = 10;
 
 pub(super) fn changed(changed: &AllowListChanged) -> Letter {
-    let (added, removed) = (changed.added.len(), changed.removed.len());
+    let added = changed.added_count.max(changed.added.len());
+    let removed = changed.removed_count.max(changed.removed.len());
     let counts = format!("{added} added, {removed} removed");
     Letter::new(
         format!("Allow list changed: {counts}"),

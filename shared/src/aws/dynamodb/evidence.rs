@@ -15,7 +15,7 @@ use crate::request::RequestId;
 
 /// How long a connection is kept that a grant let pass, to be cut when the grant ends. What is open for longer
 /// without a new record of it stays open.
-const FLOW_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+const FLOW_KEPT: SignedDuration = SignedDuration::from_hours(31 * 24);
 /// How long counts are kept, and what keeps a batch from counting twice: as long as a dead letter can wait in a
 /// queue before it is sent again (fourteen days, which begin with the last try and not with the first).
 pub const COUNTS_KEPT: SignedDuration = SignedDuration::from_hours(15 * 24);

@@ -47,7 +47,6 @@ use jiff::{SignedDuration, Timestamp};
 use self::evidence::{FlowSeen, Used};
 use self::items::{at, body, key, readable};
 use self::reads::Rows;
-use self::writes::outbox_item;
 use super::with_causes;
 use crate::firewall::Flow;
 use crate::ledger::{
@@ -58,7 +57,7 @@ use crate::request::{LiveGrant, Request, RequestId, StateName};
 
 /// The most rows of a page that is worked off in one go.
 const PAGE: i32 = 100;
-/// The most connections of one grant that are looked at, to find the last of them.
+/// The most connections of one grant that are read.
 const MOST_FLOWS: usize = 50_000;
 /// The most counts of blocked connections that are read at once.
 const MOST_BLOCKED: usize = 2_000;
@@ -171,11 +170,6 @@ impl Ledger for DynamoLedger {
         self.page(&Rows::until("outbox", until)).await
     }
 
-    async fn enqueue(&self, entry: &OutboxEntry) -> Result<(), LedgerError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(outbox_item(entry)?));
-        put.send().await.map(drop).map_err(|error| unavailable(&error))
-    }
-
     async fn published(&self, entries: &[OutboxEntry]) -> Result<(), LedgerError> {
         // A transaction takes a hundred items, as many as a page has.
         for entries in entries.chunks(PAGE.unsigned_abs() as usize) {
@@ -226,15 +220,13 @@ impl Ledger for DynamoLedger {
         Ok(used.into_iter().map(|(id, used)| (id, used.into())).collect())
     }
 
-    async fn flows(&self, id: &RequestId, most: usize) -> Result<Vec<Flow>, LedgerError> {
+    async fn flows(&self, id: &RequestId) -> Result<Vec<Flow>, LedgerError> {
         let pk = evidence::uses(id);
         let rows = self.rows(&Rows::all(&pk, "flow#").some(MOST_FLOWS)).await?;
         if rows.len() == MOST_FLOWS {
             tracing::warn!(%id, "the grant has more connections than are looked at");
         }
-        let mut seen = readable(rows, FlowSeen::read);
-        seen.sort_by_key(|seen| (Reverse(seen.last_seen), seen.flow()));
-        Ok(seen.iter().take(most).map(FlowSeen::flow).collect())
+        Ok(readable(rows, FlowSeen::read).iter().map(FlowSeen::flow).collect())
     }
 
     /// At most 2,000 counts, of the last windows.

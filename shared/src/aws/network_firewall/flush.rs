@@ -11,17 +11,18 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use aws_sdk_networkfirewall::error::BuildError;
+use aws_sdk_networkfirewall::operation::start_flow_flush::StartFlowFlushOutput;
 use aws_sdk_networkfirewall::types::{Address, FlowFilter, FlowOperationStatus};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use super::{NetworkFirewall, with_causes};
-use crate::firewall::{FirewallError, Flow};
+use crate::firewall::{FLOWS_AT_ONCE, FirewallError, Flow};
 
-/// How many filters an operation takes (the SDK's `StartFlowFlush`, `FlowFilters`).
-const MOST_FILTERS: usize = 20;
 /// How long it is waited for operations that have to end before the next can begin, in all.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// How long an operation is tried to be started, since others' may be running.
+const OTHERS_WAIT: Duration = Duration::from_secs(10);
 /// The pause between two looks at an operation.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -42,20 +43,25 @@ pub(super) async fn flush(aws: &NetworkFirewall, flows: &[Flow]) -> Result<(), F
     join_all(zones.keys().map(|zone| flush_zone(aws, zone, &filters, end))).await.into_iter().collect()
 }
 
-/// One filter for each connection; of more than one operation takes, one for each destination and port. Other
-/// sources' connections there end with them, and come again where they are still allowed.
+/// One filter for each connection; of more than one operation takes, one for each source and port, or for each
+/// destination and port, whichever are fewer. What else goes from or to there ends with them, and comes again
+/// where it is still allowed.
 fn filters(flows: &[Flow]) -> Result<Vec<FlowFilter>, BuildError> {
-    let exact: BTreeSet<_> =
-        flows.iter().map(|flow| (Some(flow.source), flow.destination, flow.port)).collect();
-    let chosen = if exact.len() <= MOST_FILTERS {
+    type Named = BTreeSet<(Option<IpAddr>, Option<IpAddr>, u16)>;
+    let exact: Named =
+        flows.iter().map(|flow| (Some(flow.source), Some(flow.destination), flow.port)).collect();
+    let chosen = if exact.len() <= FLOWS_AT_ONCE {
         exact
     } else {
-        exact.into_iter().map(|(_, destination, port)| (None, destination, port)).collect()
+        let sources: Named = flows.iter().map(|flow| (Some(flow.source), None, flow.port)).collect();
+        let destinations: Named =
+            flows.iter().map(|flow| (None, Some(flow.destination), flow.port)).collect();
+        if sources.len() <= destinations.len() { sources } else { destinations }
     };
-    let filter = |(source, destination, port): (Option<IpAddr>, IpAddr, u16)| {
+    let filter = |(source, destination, port): (Option<IpAddr>, Option<IpAddr>, u16)| {
         let filter = FlowFilter::builder().destination_port(port.to_string());
-        let filter = filter.destination_address(address(destination)?);
-        Ok(filter.set_source_address(source.map(address).transpose()?).build())
+        let filter = filter.set_source_address(source.map(address).transpose()?);
+        Ok(filter.set_destination_address(destination.map(address).transpose()?).build())
     };
     chosen.into_iter().map(filter).collect()
 }
@@ -73,19 +79,38 @@ async fn flush_zone(
     end: Instant,
 ) -> Result<(), FirewallError> {
     let mut running: Option<String> = None;
-    for batch in filters.chunks(MOST_FILTERS) {
+    for batch in filters.chunks(FLOWS_AT_ONCE) {
         if let Some(operation) = running {
             wait_for(aws, zone, &operation, end).await?;
         }
-        let request = aws.client.start_flow_flush().firewall_arn(&aws.firewall_arn);
-        let request = request.availability_zone(zone).set_flow_filters(Some(batch.to_vec()));
-        let answer = request.send().await.map_err(|error| unavailable(with_causes(&error)))?;
+        let answer = start(aws, zone, batch).await?;
         if answer.flow_operation_status == Some(FlowOperationStatus::Failed) {
             return Err(unavailable(format!("in {zone} the connections could not be ended")));
         }
         running = answer.flow_operation_id;
     }
     Ok(())
+}
+
+/// Starts an operation; where that is refused, again for some seconds: others' may be running in the zone.
+async fn start(
+    aws: &NetworkFirewall,
+    zone: &str,
+    filters: &[FlowFilter],
+) -> Result<StartFlowFlushOutput, FirewallError> {
+    let end = Instant::now() + OTHERS_WAIT;
+    loop {
+        let request = aws.client.start_flow_flush().firewall_arn(&aws.firewall_arn);
+        let request = request.availability_zone(zone).set_flow_filters(Some(filters.to_vec()));
+        match request.send().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if Instant::now() + PAUSE < end => {
+                tracing::info!(zone, error = with_causes(&error), "an operation could not be started yet");
+                sleep(PAUSE).await;
+            }
+            Err(error) => return Err(unavailable(with_causes(&error))),
+        }
+    }
 }
 
 /// Waits until an operation is done, so that the next can begin.
@@ -158,8 +183,13 @@ mod tests {
     }
 
     #[test]
-    fn of_many_only_where_they_go_is_named() {
+    fn of_many_only_where_they_come_from_or_go_is_named_whichever_are_fewer() {
         let sources = (1..=21).map(|host| (format!("10.2.3.{host}"), "192.0.2.1", 443));
         assert_eq!(shown(sources), ["any → 192.0.2.1/32:443"]);
+        let ports = (1..=21).flat_map(|port| {
+            [("10.2.3.4".to_owned(), "192.0.2.1", port), ("10.2.3.4".to_owned(), "192.0.2.2", port)]
+        });
+        let shown = shown(ports);
+        assert_eq!((shown.len(), shown.first().unwrap().as_str()), (21, "10.2.3.4/32 → any:1"));
     }
 }

@@ -18,10 +18,12 @@ use aws_sdk_networkfirewall::operation::describe_firewall::DescribeFirewallOutpu
 use aws_sdk_networkfirewall::operation::describe_rule_group::DescribeRuleGroupOutput;
 use aws_sdk_networkfirewall::operation::update_rule_group::UpdateRuleGroupOutput;
 use aws_sdk_networkfirewall::types::{LogType, PerObjectSyncStatus, SyncState};
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 
 use super::with_causes;
-use crate::firewall::{Content, Firewall, FirewallError, Flow, PolicyGroup, RuleGroup, UpdateToken};
+use crate::firewall::{
+    Content, Firewall, FirewallError, Flow, PolicyGroup, RuleGroup, RuleGroups, UpdateToken,
+};
 use crate::rules::LONGEST_RULES;
 
 /// Stateful rule groups for grants, and the firewall that works with them.
@@ -74,12 +76,19 @@ impl NetworkFirewall {
 }
 
 impl Firewall for NetworkFirewall {
-    async fn read(&self) -> Result<Vec<RuleGroup>, FirewallError> {
+    async fn read(&self) -> RuleGroups {
         let groups = self.rule_group_arns.iter().map(async |arn| {
             let answer = self.describe_group(arn).await?;
             group::from_sdk(arn, answer)
         });
-        try_join_all(groups).await
+        let mut read = RuleGroups::default();
+        for (arn, group) in self.rule_group_arns.iter().zip(join_all(groups).await) {
+            match group {
+                Ok(group) => read.groups.push(group),
+                Err(error) => _ = read.unreadable.insert(arn.clone(), error),
+            }
+        }
+        read
     }
 
     async fn write(&self, group: &RuleGroup) -> Result<UpdateToken, FirewallError> {

@@ -171,7 +171,7 @@ pub(super) fn who_decided_may_decide(story: &Story<'_>) -> Vec<String> {
             wrong.extend(problem(request, generous).map(|problem| format!("{} {problem}", life.id)));
         }
         for (_, transition) in &life.transitions {
-            let said = problem_of_no(&transition.request, &transition.history, story.record.generous);
+            let said = problem_of_no(story, &transition.request, &transition.history);
             wrong.extend(said.map(|problem| format!("{} {problem}", life.id)));
         }
     }
@@ -181,11 +181,14 @@ pub(super) fn who_decided_may_decide(story: &Story<'_>) -> Vec<String> {
 }
 
 /// What is wrong with who denied, revoked or withdrew.
-fn problem_of_no(request: &Request, history: &HistoryEntry, generous: bool) -> Option<String> {
-    let by = same_spelling(&history.by);
+fn problem_of_no(story: &Story<'_>, request: &Request, history: &HistoryEntry) -> Option<String> {
+    let (generous, by) = (story.record.generous, same_spelling(&history.by));
+    let original = request.extends.as_ref().and_then(|original| story.lives.get(original));
+    let with_original = || original.is_some_and(|life| matches!(life.ended, Some((_, Ending::Revoked))));
     let is_own = by == same_spelling(&request.requester);
     let may = match history.what.as_str() {
         "denied" => !is_own && (generous || is_approver(&by)),
+        "revoked" if by == "firewall" => with_original(),
         "revoked" => generous || is_own || is_approver(&by),
         "withdrawn" => generous || is_own,
         _ => true,

@@ -60,7 +60,7 @@ pub(super) fn every_transition_is_told(story: &Story<'_>) -> Vec<String> {
 pub(super) fn hand_edits_are_told(story: &Story<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     let found = story.facts(|what| match what {
-        What::Enqueued(entry) if entry.event.detail_type == "DriftFound" => {
+        What::Answered(_, entry) if entry.event.detail_type == "DriftFound" => {
             entry.event.detail.get("rule_group").and_then(Value::as_str)
         }
         _ => None,
@@ -90,9 +90,7 @@ fn is_same(one: &Event, other: &Event) -> bool {
 fn outbox(what: &What) -> &[OutboxEntry] {
     match what {
         What::Committed(transition) => &transition.outbox,
-        What::Answered(_, entry) | What::Refused(_, entry) | What::Enqueued(entry) => {
-            std::slice::from_ref(entry)
-        }
+        What::Answered(_, entry) | What::Refused(_, entry) => std::slice::from_ref(entry),
         _ => &[],
     }
 }
