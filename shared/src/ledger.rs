@@ -99,6 +99,9 @@ pub struct RefusedEvent {
     pub event: String,
 }
 
+/// The most counts of blocked connections that are read at once.
+pub const MOST_BLOCKED: usize = 2_000;
+
 /// The entries of a shared domain list that were put there by us.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OwnTargets {
@@ -151,7 +154,7 @@ pub enum LedgerError {
     Unavailable(String),
 }
 
-/// The store of requests. Every read is strongly consistent, but those of evidence and of what was blocked.
+/// The store of requests. Every read is strongly consistent, but those of connections and of what was blocked.
 pub trait Ledger {
     /// The request as it is now.
     fn load(&self, id: &RequestId) -> impl Future<Output = Result<Option<Request>, LedgerError>> + Send;
@@ -234,7 +237,8 @@ pub trait Ledger {
     /// The connections that a grant is logged to have let pass.
     fn flows(&self, id: &RequestId) -> impl Future<Output = Result<Vec<Flow>, LedgerError>> + Send;
 
-    /// What was blocked since then of the hosts of a registrable domain (or of one host that is below none).
+    /// At most [`MOST_BLOCKED`], the last: where there are so many, there may be more. What was blocked since then
+    /// of the hosts of a registrable domain (or of one host that is below none).
     fn blocked(
         &self,
         domain: &str,

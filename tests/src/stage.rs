@@ -116,7 +116,7 @@ impl Stage {
         finish(&mut command, &format!("aws {}", arguments.join(" "))).await
     }
 
-    /// How many flow filters the firewall was asked to flush.
+    /// How often the firewall was asked to flush flows.
     pub async fn flushed(&self, outputs: &BTreeMap<String, String>) -> anyhow::Result<usize> {
         let arn = outputs.get("FirewallArn").context("the stack has no output FirewallArn")?;
         let client = aws_sdk_networkfirewall::Client::new(&self.aws.sdk_config());
@@ -233,6 +233,16 @@ impl Deployed {
             ensure!(started.elapsed() < LIMIT, "{id} is {now}, and not {state} after {LIMIT:?}");
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Waits until the ledger has a request, in whatever state.
+    pub async fn is_there(&self, id: &RequestId) -> anyhow::Result<()> {
+        let started = Instant::now();
+        while self.ledger.load(id).await?.is_none() {
+            ensure!(started.elapsed() < LIMIT, "{id} is not there after {LIMIT:?}");
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// Waits until the lab's Suricata works with what the local Network Firewall has.

@@ -5,7 +5,7 @@
 
 #![cfg(test)]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use egress::events::{self, DomainRequested};
@@ -126,7 +126,7 @@ async fn a_grant_ends_by_itself(stage: &Stage, deployed: &Deployed) -> anyhow::R
         preset: None,
         justification: "a story".to_owned(),
         ticket: None,
-        duration_seconds: Some(20),
+        duration_seconds: Some(40),
         break_glass: None,
         reply_to: None,
     };
@@ -204,8 +204,8 @@ async fn a_killed_function_leaves_nothing_half_done(
 ) -> anyhow::Result<()> {
     let body = json!({"action": "request", "requester": "dora@example.com", "preset": "pypi", "justification": "a story"});
     let id = deployed.send("killed-1", &body).await?;
-    // It is killed while it waits for the firewall to be in sync, or a little before.
-    deployed.until(&id, StateName::Approved).await?;
+    // It is killed while it waits for the firewall to be in sync, or a little before or after.
+    deployed.is_there(&id).await?;
     let killed = deployed.kill(stage, "requests")?;
     ensure!(killed > 0, "there was nothing to kill");
     let active = deployed.until(&id, StateName::Active).await?;
@@ -223,20 +223,23 @@ async fn another_writer_at_the_same_time_takes_no_grant_away(deployed: &Deployed
         deployed.until(&id, StateName::Pending).await?;
         ids.push(id);
     }
-    // Somebody with a script of their own writes the rule group again and again, with whatever they have read.
+    // Somebody with a script of their own writes the rule group again and again, with whatever they have read,
+    // until the function was overtaken.
     let scribbles = async {
-        for _ in 0..20 {
+        loop {
             deployed.write_what_is_read().await?;
         }
-        anyhow::Ok(())
     };
     let approvals = async {
         for (name, id) in names.iter().zip(&ids) {
             deployed.send(&format!("{name}-2"), &decide(id, "approve", "bob@example.com")).await?;
         }
-        anyhow::Ok(())
+        deployed.has_said("requests", &["another writer was quicker"]).await
     };
-    tokio::try_join!(scribbles, approvals)?;
+    tokio::select! {
+        failed = scribbles => return failed,
+        overtaken = approvals => overtaken?,
+    }
     for id in &ids {
         deployed.until(id, StateName::Active).await?;
     }
@@ -252,12 +255,16 @@ async fn what_a_revoked_grant_let_through_is_cut(stage: &Stage, deployed: &Deplo
     assert_eq!(deployed.lab.probe(&probe).await?.outcome, Outcome::Answered);
     // The use comes back by the firewall's log: once as evidence, once as a message to who asked.
     deployed.used(&id).await?;
+    let before = stage.flushed(&deployed.outputs).await?;
     let revoke = json!({"action": "revoke", "request_id": id, "by": "bob@example.com", "reason": "over"});
     deployed.send("cut-3", &revoke).await?;
     deployed.until(&id, StateName::Ended).await?;
     deployed.has_said("requests", &[id.as_str(), "connections are cut"]).await?;
-    let flushed = stage.flushed(&deployed.outputs).await?;
-    ensure!(flushed > 0, "no flow was flushed");
+    let started = Instant::now();
+    while stage.flushed(&deployed.outputs).await? == before {
+        ensure!(started.elapsed() < LIMIT, "no flow was flushed");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     deployed.without(id.as_str()).await
 }
 
@@ -273,7 +280,8 @@ async fn a_hand_edit_is_reported_and_put_right(deployed: &mut Deployed) -> anyho
     let before = deployed.grants().await?;
     deployed.edit_by_hand(&format!("{before}# somebody was here\n")).await?;
     let drift = deployed.inbox.find(LIMIT, |message| message.text.contains("by hand")).await?;
-    assert!(drift.text.contains("by hand"));
+    let group = deployed.outputs["GrantRuleGroupArn"].rsplit('/').next().unwrap_or_default();
+    assert!(drift.text.contains("CloudTrail") && drift.text.contains(group), "{}", drift.text);
     deployed.without("somebody was here").await?;
     assert_eq!(deployed.grants().await?, before);
     Ok(())

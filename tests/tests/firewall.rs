@@ -15,7 +15,7 @@ use aws_sdk_networkfirewall::types::{
 };
 use egress::aws::NetworkFirewall;
 use egress::firewall::{Content, Firewall, FirewallError, Flow, PolicyRules, RuleGroup, UpdateToken};
-use tests::local_aws::LocalAws;
+use tests::local_aws::{LocalAws, Options};
 use tests::memory::MemoryFirewall;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -31,7 +31,8 @@ async fn the_one_in_memory() {
 
 #[tokio::test]
 async fn the_one_on_network_firewall() {
-    let aws = LocalAws::start().await.unwrap();
+    let options = Options { delay: Duration::from_secs(2), ..Options::default() };
+    let aws = LocalAws::with(options).await.unwrap();
     let stack = Stack::new(&aws).await;
     keeps_the_contract(&stack.edge()).await;
 
@@ -58,8 +59,8 @@ async fn keeps_the_contract<F: Firewall>(firewall: &F) {
     let before = reads_its_groups_in_their_order(firewall).await;
     tries_out_without_a_change(firewall, &before).await;
     let versions = writes_with_the_newest_token_only(firewall, before).await;
-    refuses_what_aws_refuses(firewall).await;
     says_when_all_groups_are_in_sync(firewall, versions).await;
+    refuses_what_aws_refuses(firewall).await;
     assert!(firewall.logs_alerts().await.unwrap());
     firewall.flush(&[]).await.unwrap();
     firewall.flush(&flows(25)).await.unwrap();
@@ -140,6 +141,7 @@ async fn says_when_all_groups_are_in_sync<F: Firewall>(
     versions: BTreeMap<String, UpdateToken>,
 ) {
     let started = Instant::now();
+    assert!(!firewall.in_sync(&versions).await.unwrap(), "so soon after they were written");
     while !firewall.in_sync(&versions).await.unwrap() {
         assert!(started.elapsed() < LIMIT, "not in sync within {LIMIT:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;

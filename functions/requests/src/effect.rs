@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use egress::bus::Bus;
 use egress::firewall::Firewall;
-use egress::ledger::{BlockedCount, Ledger, LedgerError};
+use egress::ledger::{BlockedCount, Ledger, LedgerError, MOST_BLOCKED};
 use egress::lifecycle::Draft;
 use egress::reconcile::would_fit;
 use egress::risk::registrable;
@@ -39,7 +39,12 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             Err(error) => assessment.unknown.push(format!("whether its rules fit: {error}")),
         }
         match blocked {
-            Ok(counts) => {
+            Ok((counts, all)) => {
+                if !all {
+                    let more =
+                        format!("more was blocked than the last {MOST_BLOCKED} times that are counted here");
+                    assessment.unknown.push(more);
+                }
                 for domain in &request.domains {
                     assessment.would_have_let_through(domain, &counts, days);
                 }
@@ -51,17 +56,20 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
         }
     }
 
+    /// What was blocked, and whether that is all.
     async fn blocked(
         &self,
         names: &BTreeSet<String>,
         now: Timestamp,
         days: u32,
-    ) -> Result<Vec<BlockedCount>, LedgerError> {
+    ) -> Result<(Vec<BlockedCount>, bool), LedgerError> {
         let since = now - SignedDuration::from_hours(24 * i64::from(days));
-        let mut counts = Vec::new();
+        let (mut counts, mut all) = (Vec::new(), true);
         for name in names.iter().take(MOST_DOMAINS) {
-            counts.append(&mut self.ledger.blocked(name, since).await?);
+            let mut found = self.ledger.blocked(name, since).await?;
+            all &= found.len() < MOST_BLOCKED;
+            counts.append(&mut found);
         }
-        Ok(counts)
+        Ok((counts, all))
     }
 }

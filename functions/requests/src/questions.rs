@@ -1,5 +1,7 @@
 //! What people ask: why a host is blocked, which requests there are, what became of one.
 
+use std::collections::HashSet;
+
 use egress::bus::Bus;
 use egress::config::same_spelling;
 use egress::domain::counted_under;
@@ -15,7 +17,7 @@ use jiff::SignedDuration;
 use crate::work::Work;
 use crate::{Requests, RequestsError};
 
-/// The most requests of a list: an event of the bus has at most 1 MB.
+/// The most requests of a list: an event of the bus has room for a quarter of a MiB.
 const LONGEST_LIST: usize = 50;
 /// The most domains of a request in a list.
 const MOST_DOMAINS: usize = 5;
@@ -106,8 +108,10 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             Content::Rules(text) => Some(text.as_str()),
             Content::DomainList(_) => None,
         });
-        let texts: Vec<&str> = texts.collect();
-        quiet.retain(|request| texts.iter().any(|text| text.contains(request.id.as_str())));
+        let words =
+            texts.flat_map(|text| text.split(|letter: char| !letter.is_alphanumeric() && letter != '-'));
+        let named: HashSet<&str> = words.filter(|word| word.starts_with("req-")).collect();
+        quiet.retain(|request| named.contains(request.id.as_str()));
         let ids: Vec<RequestId> = quiet.iter().map(|request| request.id.clone()).collect();
         // The use may be known that the request hasn't heard of yet.
         let evidence = self.ledger.evidence(&ids).await?;

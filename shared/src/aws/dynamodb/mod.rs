@@ -28,7 +28,8 @@
 //! goes has the time for it, in seconds, as `expires_at`.
 //!
 //! An item may have 400 kB. The largest is that of our entries in a domain list: 16,000 of 24 bytes, where a
-//! list for TLS and HTTP has room for fewer than 15,000 (30,000 units of capacity, two for each).
+//! list for TLS and HTTP has room for fewer than 15,000 (30,000 units of capacity, two for each); of the longest
+//! names, 1,500.
 
 pub mod evidence;
 mod items;
@@ -50,8 +51,8 @@ use self::reads::Rows;
 use super::with_causes;
 use crate::firewall::Flow;
 use crate::ledger::{
-    BlockedCount, Cut, Deadline, Evidence, HistoryEntry, Ledger, LedgerError, OutboxEntry, OwnTargets,
-    RefusedEvent, Transition,
+    BlockedCount, Cut, Deadline, Evidence, HistoryEntry, Ledger, LedgerError, MOST_BLOCKED, OutboxEntry,
+    OwnTargets, RefusedEvent, Transition,
 };
 use crate::request::{LiveGrant, Request, RequestId, StateName};
 
@@ -59,8 +60,6 @@ use crate::request::{LiveGrant, Request, RequestId, StateName};
 const PAGE: i32 = 100;
 /// The most connections of one grant that are read.
 const MOST_FLOWS: usize = 50_000;
-/// The most counts of blocked connections that are read at once.
-const MOST_BLOCKED: usize = 2_000;
 /// The longest window of alerts (see [`crate::config::Alerts`]): so long before something was blocked its
 /// window may have begun.
 const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
@@ -229,7 +228,6 @@ impl Ledger for DynamoLedger {
         Ok(readable(rows, FlowSeen::read).iter().map(FlowSeen::flow).collect())
     }
 
-    /// At most 2,000 counts, of the last windows.
     async fn blocked(&self, domain: &str, since: Timestamp) -> Result<Vec<BlockedCount>, LedgerError> {
         let begun = since.saturating_sub(LONGEST_WINDOW).unwrap_or(Timestamp::MIN);
         let pk = evidence::blocked(domain);

@@ -158,3 +158,13 @@ impl<'a> Rows<'a> {
         Self { most, consistent: false, ..self }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_reconcile_reads_is_strongly_consistent() {
+        assert!(Rows::all("live", "").consistent);
+    }
+}
