@@ -137,7 +137,10 @@ simulate: cargo ## runs the function that decides through random histories SEEDS
 		$(if $(SEED),--seed '$(SEED)',--seeds '$(SEEDS)' --from '$(FROM)')
 
 bench: cargo ## measures what has a budget
-	@cargo bench --locked --package tests --bench reconcile
+	@tests/setup/packages.sh
+	@tests/setup/venv.sh >/dev/null
+	@cargo build --locked --profile bench --package requests
+	@cargo bench --locked --package tests --bench reconcile --bench requests
 
 demo: cargo ## replays the article's experiment on this machine
 	@tests/setup/packages.sh

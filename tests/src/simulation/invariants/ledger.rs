@@ -149,7 +149,8 @@ pub(super) fn nothing_acknowledged_is_lost(story: &Story<'_>) -> Vec<String> {
     }
     let end = &story.record.end;
     let mut wrong = Vec::new();
-    let mut refused = 0;
+    // Two of the same words at the same time are one event.
+    let mut refused: BTreeSet<&str> = BTreeSet::new();
     for sent in &story.record.sent {
         let is_there = |key: &str| end.requests.contains_key(&RequestId::of_message(key));
         let lost = match &sent.leads_to {
@@ -161,8 +162,8 @@ pub(super) fn nothing_acknowledged_is_lost(story: &Story<'_>) -> Vec<String> {
                 .get(id)
                 .is_none_or(|request| request.state.is_live() && request.first_used_at.is_none()),
             LeadsTo::Refusal => {
-                refused += 1;
-                refused > refusals.len()
+                refused.insert(&sent.what);
+                refused.len() > refusals.len()
             }
         };
         if lost {
