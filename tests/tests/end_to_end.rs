@@ -126,7 +126,7 @@ async fn a_grant_ends_by_itself(stage: &Stage, deployed: &Deployed) -> anyhow::R
         preset: None,
         justification: "a story".to_owned(),
         ticket: None,
-        duration_seconds: Some(40),
+        duration_seconds: Some(25),
         break_glass: None,
         reply_to: None,
     };
