@@ -24,6 +24,7 @@ PARAMETERS := \
 	GrantCapacity:GRANT_CAPACITY \
 	HomeDirectories:HOME_DIRECTORIES \
 	IntakeConcurrency:INTAKE_CONCURRENCY \
+	SlackSecretArn:SLACK_SECRET_ARN \
 	AlertLogRetentionDays:ALERT_LOG_RETENTION_DAYS \
 	FunctionLogRetentionDays:FUNCTION_LOG_RETENTION_DAYS
 

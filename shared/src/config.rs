@@ -16,6 +16,10 @@ pub struct Config {
     /// Groups of people by name, each person by the id that intake proves. Policies speak of them; `approvers`
     /// must be among them.
     pub groups: BTreeMap<String, Vec<String>>,
+    /// The ids that people have elsewhere, by their own id and the channel: `slack`. Who isn't in here is
+    /// nobody there.
+    #[serde(default)]
+    pub identities: BTreeMap<String, BTreeMap<String, String>>,
     /// How long things last.
     #[serde(default)]
     pub durations: Durations,
@@ -161,6 +165,14 @@ impl Config {
         self.groups.values().flatten().map(|person| same_spelling(person)).collect()
     }
 
+    /// The person who has this id in a channel.
+    pub fn person(&self, channel: &str, id: &str) -> Option<&str> {
+        let is_it = |(_, ids): &(&String, &BTreeMap<String, String>)| {
+            ids.get(channel).is_some_and(|known| known == id)
+        };
+        self.identities.iter().find(is_it).map(|(person, _)| person.as_str())
+    }
+
     /// The groups that a person is in.
     pub fn groups_of(&self, person: &str) -> impl Iterator<Item = &str> {
         let person = same_spelling(person);
@@ -193,6 +205,7 @@ impl Config {
                 return wrong(format!("groups.{name} has somebody without a name"));
             }
         }
+        self.check_identities()?;
         for (name, preset) in &self.presets {
             if preset.domains.is_empty() {
                 return wrong(format!("presets.{name} has no domains"));
@@ -203,6 +216,27 @@ impl Config {
             for pattern in &preset.domains {
                 if let Err(reason) = DomainPattern::requested(&pattern.to_string(), &self.denied_domains) {
                     return wrong(format!("presets.{name}: {reason}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// One id elsewhere is one person here, and one person here is one: who were two could approve an own request.
+    fn check_identities(&self) -> Result<(), ConfigError> {
+        let wrong = |message: String| Err(ConfigError::Meaning(message));
+        let (mut ids, mut people) = (BTreeSet::new(), BTreeSet::new());
+        for (person, channels) in &self.identities {
+            if person.trim().is_empty() || !people.insert(same_spelling(person)) {
+                return wrong(format!("identities has {person:?} without a name, or twice"));
+            }
+            for (channel, id) in channels {
+                if id.trim().is_empty() || !ids.insert((channel, id)) {
+                    return wrong(format!(
+                        "identities.{person:?}.{channel} is empty, or somebody else's, too"
+                    ));
                 }
             }
         }
@@ -255,6 +289,20 @@ mod tests {
         assert_eq!(config.groups_of("BOB ").collect::<Vec<_>>(), ["approvers", "security"]);
         assert_eq!(config.groups_of("mallory").count(), 0);
         assert_eq!(config.people().into_iter().collect::<Vec<_>>(), ["bob", "carol"]);
+    }
+
+    #[test]
+    fn who_has_an_id_elsewhere_is_one_person() {
+        let config =
+            "[identities]\n\"bob@example.com\" = { slack = \"U024BE7LH\" }\ncarol = { slack = \"U1\" }";
+        let config = Config::parse(&format!("{SMALLEST}{config}")).unwrap();
+        assert_eq!(config.person("slack", "U024BE7LH"), Some("bob@example.com"));
+        assert_eq!((config.person("slack", "U2"), config.person("github", "U1")), (None, None));
+        assert!(
+            error("[identities]\na = { slack = \"U1\" }\nb = { slack = \"U1\" }").contains("somebody else's")
+        );
+        assert!(error("[identities]\na = { slack = \"\" }").contains("is empty"));
+        assert!(error("[identities]\na = {}\nA = {}").contains("twice"));
     }
 
     #[test]

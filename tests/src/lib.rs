@@ -10,5 +10,6 @@ pub mod local_aws;
 pub mod memory;
 pub mod propagation;
 pub mod simulation;
+pub mod slack;
 pub mod stage;
 pub mod webhook;

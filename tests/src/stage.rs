@@ -23,6 +23,7 @@ use crate::inbox::Inbox;
 use crate::lab::{Engine, Lab, Shipper};
 use crate::local_aws::{Leftover, LocalAws, Options};
 use crate::propagation::Propagation;
+use crate::slack::Slack;
 use crate::webhook::Webhook;
 use command::{finish, isolate};
 
@@ -36,6 +37,14 @@ const LOOK: Duration = Duration::from_millis(30);
 /// The bucket for code and templates, and the stack.
 const BUCKET: &str = "studio-egress-artefacts";
 const STACK: &str = "sagemaker-studio-demo";
+/// The signing secret of the app in Slack.
+const SLACK_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+/// Who is who in Slack.
+const IDENTITIES: &str = r#"
+[identities]
+"dora@example.com" = { slack = "U0D0RA" }
+"bob@example.com" = { slack = "U0B0B" }
+"#;
 
 /// The machinery of the story.
 #[derive(Debug)]
@@ -45,6 +54,7 @@ pub struct Stage {
     /// The engine that the lab gets.
     pub engine: Engine,
     directory: tempfile::TempDir,
+    slack_secret_arn: String,
 }
 
 /// The stage once the stack is deployed.
@@ -56,6 +66,8 @@ pub struct Deployed {
     pub lab: Arc<Lab>,
     /// The ticket system.
     pub webhook: Webhook,
+    /// Slack, whose people are Dora (`U0D0RA`) and Bob (`U0B0B`).
+    pub slack: Slack,
     /// Somebody who has subscribed to the topic.
     pub inbox: Inbox,
     ledger: DynamoLedger,
@@ -70,7 +82,8 @@ impl Stage {
     /// and makes the bucket that a deployment needs.
     pub async fn set(engine: Engine, minute: Duration) -> anyhow::Result<Self> {
         let aws = LocalAws::with(Options { delay: SYNC_DELAY, minute, enforce_iam: true }).await?;
-        let stage = Self { aws, engine, directory: tempfile::tempdir()? };
+        let slack_secret_arn = slack_secret(&aws).await?;
+        let stage = Self { aws, engine, directory: tempfile::tempdir()?, slack_secret_arn };
         stage.aws_command(&["s3", "mb", &format!("s3://{BUCKET}")]).await?;
         Ok(stage)
     }
@@ -88,15 +101,29 @@ impl Stage {
         // By default the home directories would stay in the account.
         let homes = ("HOME_DIRECTORIES", "Delete".to_owned());
         let mut variables = vec![("OUTPUTS_JSON", path(&outputs)), ("PACKAGED", path(&packaged)), homes];
+        variables.push(("CONFIG", path(&self.config()?)));
+        variables.push(("SLACK_SECRET_ARN", self.slack_secret_arn.clone()));
         variables.extend(parameters.iter().map(|(name, value)| (*name, (*value).to_owned())));
         self.make("deploy", &variables).await?;
         let text = std::fs::read_to_string(&outputs).context("the deployment wrote no outputs")?;
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// Deletes the stack as a user does.
+    /// Deletes the stack as a user does, and Slack's secret.
     pub async fn delete(&self) -> anyhow::Result<()> {
-        self.make("delete", &[]).await
+        self.make("delete", &[]).await?;
+        let client = aws_sdk_secretsmanager::Client::new(&self.aws.sdk_config());
+        let delete = client.delete_secret().secret_id(&self.slack_secret_arn);
+        Box::pin(delete.force_delete_without_recovery(true).send()).await?;
+        Ok(())
+    }
+
+    /// The example configuration, which knows two people of Slack's.
+    fn config(&self) -> anyhow::Result<PathBuf> {
+        let file = self.directory.path().join("egress.toml");
+        let example = std::fs::read_to_string(root()?.join("infra/config/egress.toml"))?;
+        std::fs::write(&file, example + IDENTITIES)?;
+        Ok(file)
     }
 
     /// What there is in the account beside the bucket of the deployment itself.
@@ -163,6 +190,7 @@ impl Deployed {
         let secret = secret(&config, output("WebhookSecretArn")?).await?;
         Ok(Self {
             webhook: Webhook::new(&stage.aws.endpoint(), output("WebhookUrl")?, secret)?,
+            slack: Slack::new(&stage.aws.endpoint(), output("WebhookUrl")?, SLACK_SECRET)?,
             inbox: Inbox::subscribe(&config, output("TopicArn")?, "subscriber").await?,
             ledger: DynamoLedger::new(aws_sdk_dynamodb::Client::new(&config), output("TableName")?.clone()),
             grants: NetworkFirewall::new(
@@ -356,6 +384,13 @@ impl Deployed {
         self.shipper.stop().await?;
         self.inbox.close().await
     }
+}
+
+/// The signing secret of an app of Slack's, as an operator puts it there; its ARN.
+async fn slack_secret(aws: &LocalAws) -> anyhow::Result<String> {
+    let client = aws_sdk_secretsmanager::Client::new(&aws.sdk_config());
+    let secret = client.create_secret().name("slack").secret_string(SLACK_SECRET).send().await?;
+    secret.arn.context("a secret without an ARN")
 }
 
 async fn secret(config: &SdkConfig, arn: &str) -> anyhow::Result<String> {

@@ -36,6 +36,7 @@ async fn the_deployed_stack_does_what_it_says() -> anyhow::Result<()> {
         two_approvals_at_the_same_instant_are_two(&deployed),
         of_two_decisions_at_the_same_instant_one_counts(&deployed),
         a_grant_is_extended_without_a_gap(&deployed),
+        somebody_asks_in_slack_and_an_approver_presses_a_button(&deployed),
     )?;
     a_killed_function_leaves_nothing_half_done(&stage, &deployed).await?;
     another_writer_at_the_same_time_takes_no_grant_away(&deployed).await?;
@@ -195,6 +196,22 @@ async fn a_grant_is_extended_without_a_gap(deployed: &Deployed) -> anyhow::Resul
     let replaced = deployed.until(&id, StateName::Ended).await?;
     assert_eq!((replaced.ending, replaced.superseded_by), (Some(Ending::Superseded), Some(more)));
     assert!(deployed.grants().await?.contains("longer.example.org"));
+    Ok(())
+}
+
+async fn somebody_asks_in_slack_and_an_approver_presses_a_button(deployed: &Deployed) -> anyhow::Result<()> {
+    let forged = deployed.slack.with_secret("not the secret").types("U0D0RA", "help", "0").await?;
+    assert_eq!((forged.status, forged.body), (401, Value::Null));
+    let answer =
+        deployed.slack.types("U0D0RA", "request in-slack.example.org for 1h because a story", "1").await?;
+    let text = answer.body["text"].as_str().unwrap_or_default();
+    ensure!(answer.status == 200 && text.starts_with("Asked for in-slack.example.org: req-"), "{answer:?}");
+    let id = RequestId::of_message("slack:1");
+    let pending = deployed.until(&id, StateName::Pending).await?;
+    assert_eq!(pending.requester, "dora@example.com");
+    assert_eq!(deployed.slack.presses("U0B0B", "egress.approve", id.as_str(), "2").await?.status, 200);
+    let active = deployed.until(&id, StateName::Active).await?;
+    assert_eq!(active.approvals[0].by, "bob@example.com");
     Ok(())
 }
 

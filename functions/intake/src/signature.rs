@@ -1,5 +1,6 @@
-//! Who sent a webhook, and when: `x-egress-signature: v1=<hex>`, an HMAC-SHA256 over
-//! `{x-egress-timestamp}.{x-egress-delivery}.{body}`, the body as it came over the wire.
+//! Who sent something, and when: `x-egress-signature: v1=<hex>`, an HMAC-SHA256 over
+//! `{x-egress-timestamp}.{x-egress-delivery}.{body}`, the body as it came over the wire; of Slack
+//! `x-slack-signature: v0=<hex>` over `v0:{x-slack-request-timestamp}:{body}`.
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
@@ -12,15 +13,16 @@ use crate::secrets::Secrets;
 /// How far a sender's clock may be off, and for how long a webhook can be sent again, in seconds.
 const WINDOW: i64 = 300;
 
+/// The header with the id of a webhook's delivery.
+const DELIVERY: &str = "x-egress-delivery";
+
 /// The longest id of a delivery.
 const LONGEST_DELIVERY: usize = 128;
 
-/// A webhook with what it says of its proof; not proved yet.
+/// What was signed, and the signature; not proved yet.
 #[derive(Debug)]
 pub struct Signed<'a> {
-    timestamp: &'a str,
-    delivery: &'a str,
-    body: &'a [u8],
+    parts: [&'a [u8]; 5],
     signature: Vec<u8>,
 }
 
@@ -31,14 +33,14 @@ pub enum SignatureError {
     #[error("the header {0} is missing")]
     Missing(&'static str),
     /// Not a number of seconds.
-    #[error("the header x-egress-timestamp is not a number of seconds")]
-    NotATime,
+    #[error("the header {0} is not a number of seconds")]
+    NotATime(&'static str),
     /// Sent again later, or a wrong clock.
     #[error("the timestamp is {0} seconds off: the webhook is old, or a clock is wrong")]
     NotNow(i64),
     /// Another version, or no hexadecimal digits.
-    #[error("the header x-egress-signature is not v1= and hexadecimal digits")]
-    Form,
+    #[error("the header {0} is not {1}= and hexadecimal digits")]
+    Form(&'static str, &'static str),
 }
 
 /// An id of a delivery that can't be one.
@@ -47,50 +49,71 @@ pub enum SignatureError {
 pub struct NotADelivery;
 
 impl<'a> Signed<'a> {
-    /// Reads the headers, and refuses what was not sent now.
-    pub fn read(headers: &'a HeaderMap, body: &'a [u8], now: Timestamp) -> Result<Self, SignatureError> {
-        let header = |name: &'static str| {
-            let value = headers.get(name).and_then(|value| value.to_str().ok());
-            value.ok_or(SignatureError::Missing(name))
-        };
-        let timestamp = header("x-egress-timestamp")?;
-        let delivery = header("x-egress-delivery")?;
-        let signature = header("x-egress-signature")?;
-        let sent: i64 = timestamp.parse().map_err(|_| SignatureError::NotATime)?;
-        let off = now.as_second().saturating_sub(sent);
-        if off.unsigned_abs() > WINDOW.unsigned_abs() {
-            return Err(SignatureError::NotNow(off));
-        }
-        let digits = signature.strip_prefix("v1=").ok_or(SignatureError::Form)?;
-        let signature = hex::decode(digits).map_err(|_| SignatureError::Form)?;
-        Ok(Self { timestamp, delivery, body, signature })
+    /// Reads the headers of a webhook, and refuses what was not sent now.
+    pub fn webhook(headers: &'a HeaderMap, body: &'a [u8], now: Timestamp) -> Result<Self, SignatureError> {
+        let timestamp = sent_now(headers, "x-egress-timestamp", now)?;
+        let delivery = header(headers, DELIVERY)?;
+        let signature = digits(headers, "x-egress-signature", "v1")?;
+        Ok(Self { parts: [timestamp.as_bytes(), b".", delivery.as_bytes(), b".", body], signature })
+    }
+
+    /// The same of what Slack sends (<https://docs.slack.dev/authentication/verifying-requests-from-slack>).
+    pub fn slack(headers: &'a HeaderMap, body: &'a [u8], now: Timestamp) -> Result<Self, SignatureError> {
+        let timestamp = sent_now(headers, "x-slack-request-timestamp", now)?;
+        let signature = digits(headers, "x-slack-signature", "v0")?;
+        Ok(Self { parts: [b"v0", b":", timestamp.as_bytes(), b":", body], signature })
     }
 
     /// Whether one of the secrets that are good now signed this. Takes the same time whatever part of it is
     /// wrong.
     pub fn is_by(&self, secrets: &Secrets, now: Timestamp) -> bool {
-        secrets.good(now).any(|secret| {
-            mac(secret, self.timestamp, self.delivery, self.body).verify_slice(&self.signature).is_ok()
-        })
-    }
-
-    /// The id of the delivery, the same when it is sent again.
-    pub fn delivery(&self) -> Result<&'a str, NotADelivery> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-        let length = 1..=LONGEST_DELIVERY;
-        if length.contains(&self.delivery.len()) && self.delivery.bytes().all(allowed) {
-            Ok(self.delivery)
-        } else {
-            Err(NotADelivery)
-        }
+        secrets.good(now).any(|secret| mac(secret, &self.parts).verify_slice(&self.signature).is_ok())
     }
 }
 
-fn mac(secret: &SecretString, timestamp: &str, delivery: &str, body: &[u8]) -> Hmac<Sha256> {
+/// The id of a webhook's delivery, the same when it is sent again.
+pub fn delivery(headers: &HeaderMap) -> Result<&str, NotADelivery> {
+    let delivery = header(headers, DELIVERY).map_err(|_| NotADelivery)?;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    let length = 1..=LONGEST_DELIVERY;
+    if length.contains(&delivery.len()) && delivery.bytes().all(allowed) {
+        Ok(delivery)
+    } else {
+        Err(NotADelivery)
+    }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, SignatureError> {
+    let value = headers.get(name).and_then(|value| value.to_str().ok());
+    value.ok_or(SignatureError::Missing(name))
+}
+
+/// The timestamp, if it is one of now.
+fn sent_now<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+    now: Timestamp,
+) -> Result<&'a str, SignatureError> {
+    let timestamp = header(headers, name)?;
+    let sent: i64 = timestamp.parse().map_err(|_| SignatureError::NotATime(name))?;
+    let off = now.as_second().saturating_sub(sent);
+    if off.unsigned_abs() > WINDOW.unsigned_abs() {
+        return Err(SignatureError::NotNow(off));
+    }
+    Ok(timestamp)
+}
+
+/// The signature behind its version.
+fn digits(headers: &HeaderMap, name: &'static str, version: &'static str) -> Result<Vec<u8>, SignatureError> {
+    let digits = header(headers, name)?.strip_prefix(version).and_then(|rest| rest.strip_prefix('='));
+    digits.and_then(|digits| hex::decode(digits).ok()).ok_or(SignatureError::Form(name, version))
+}
+
+fn mac(secret: &SecretString, parts: &[&[u8]]) -> Hmac<Sha256> {
     // HMAC takes a key of any length.
     let mut mac =
         Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).unwrap_or_else(|_| unreachable!());
-    for part in [timestamp.as_bytes(), b".", delivery.as_bytes(), b".", body] {
+    for part in parts {
         mac.update(part);
     }
     mac
@@ -124,7 +147,7 @@ mod tests {
 
     fn is_proved(headers: &HeaderMap, body: &str, secrets: &Secrets) -> bool {
         let now = Timestamp::from_second(NOW).unwrap();
-        Signed::read(headers, body.as_bytes(), now).is_ok_and(|signed| signed.is_by(secrets, now))
+        Signed::webhook(headers, body.as_bytes(), now).is_ok_and(|signed| signed.is_by(secrets, now))
     }
 
     fn good() -> HeaderMap {
@@ -154,7 +177,7 @@ mod tests {
     fn only_what_was_sent_within_five_minutes_is_looked_at() {
         let read = |timestamp: i64| {
             let headers = headers(&timestamp.to_string(), "d", "v1=00");
-            Signed::read(&headers, b"", Timestamp::from_second(NOW).unwrap()).map(drop)
+            Signed::webhook(&headers, b"", Timestamp::from_second(NOW).unwrap()).map(drop)
         };
         assert_eq!([read(NOW - 300), read(NOW + 300)], [Ok(()), Ok(())]);
         assert_eq!(read(NOW - 301), Err(SignatureError::NotNow(301)));
@@ -165,15 +188,15 @@ mod tests {
     #[test]
     fn headers_that_are_missing_or_malformed_prove_nothing() {
         let now = Timestamp::from_second(NOW).unwrap();
-        let error = |headers: &HeaderMap| Signed::read(headers, b"", now).unwrap_err();
+        let error = |headers: &HeaderMap| Signed::webhook(headers, b"", now).unwrap_err();
         let mut missing = good();
         missing.remove("x-egress-delivery");
         assert_eq!(error(&missing), SignatureError::Missing("x-egress-delivery"));
-        assert_eq!(error(&headers("today", "d", "v1=00")), SignatureError::NotATime);
+        assert_eq!(error(&headers("today", "d", "v1=00")), SignatureError::NotATime("x-egress-timestamp"));
         for signature in ["", "00", "v0=00", "v1=0", "v1=xy"] {
             assert_eq!(
                 error(&headers(&NOW.to_string(), "d", signature)),
-                SignatureError::Form,
+                SignatureError::Form("x-egress-signature", "v1"),
                 "{signature}"
             );
         }
@@ -182,15 +205,37 @@ mod tests {
 
     #[test]
     fn a_delivery_is_a_short_plain_id() {
-        let now = Timestamp::from_second(NOW).unwrap();
         let delivery = |id: &str| {
             let headers = headers(&NOW.to_string(), id, "v1=00");
-            Signed::read(&headers, b"", now).unwrap().delivery().map(ToOwned::to_owned)
+            super::delivery(&headers).map(ToOwned::to_owned)
         };
         assert_eq!(delivery("jira:4711._-").as_deref(), Ok("jira:4711._-"));
         for id in ["", "a b", "a/b", &"x".repeat(129)] {
             assert_eq!(delivery(id), Err(NotADelivery), "{id}");
         }
+    }
+
+    /// The example of Slack's documentation.
+    const SLACK_BODY: &str = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";
+    const SLACK_SIGNATURE: &str = "a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503";
+
+    fn is_slacks(body: &str, signature: &str, seconds_later: i64) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-slack-request-timestamp", "1531420618".parse().unwrap());
+        headers.insert("x-slack-signature", signature.parse().unwrap());
+        let now = Timestamp::from_second(1_531_420_618 + seconds_later).unwrap();
+        let secrets = secrets("8f742231b10e8888abcd99yyyzzz85a5", None);
+        Signed::slack(&headers, body.as_bytes(), now).is_ok_and(|signed| signed.is_by(&secrets, now))
+    }
+
+    #[test]
+    fn slacks_own_example_is_good_for_five_minutes_and_nothing_like_it() {
+        let good = format!("v0={SLACK_SIGNATURE}");
+        assert!(is_slacks(SLACK_BODY, &good, 0) && is_slacks(SLACK_BODY, &good, 300));
+        assert!(!is_slacks(SLACK_BODY, &good, 301) && !is_slacks(SLACK_BODY, &good, -301));
+        assert!(!is_slacks(&SLACK_BODY.replace("%2F", "/"), &good, 0), "the body is signed as it came");
+        assert!(!is_slacks(SLACK_BODY, &format!("v1={SLACK_SIGNATURE}"), 0));
+        assert!(!is_slacks(SLACK_BODY, &good[..good.len() - 2], 0));
     }
 
     proptest! {
@@ -200,6 +245,10 @@ mod tests {
             signature[bit / 8] ^= 1 << (bit % 8);
             let headers = headers("1767225600", "jira:4711", &format!("v1={}", hex::encode(signature)));
             prop_assert!(!is_proved(&headers, BODY, &secrets("a secret", None)));
+            let mut signature = hex::decode(SLACK_SIGNATURE).unwrap();
+            signature[bit / 8] ^= 1 << (bit % 8);
+            let signature = format!("v0={}", hex::encode(signature));
+            prop_assert!(!is_slacks(SLACK_BODY, &signature, 0));
         }
     }
 }

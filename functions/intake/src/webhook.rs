@@ -1,32 +1,12 @@
-//! What a webhook says: one of eight actions, as the event of the bus that it becomes.
+//! What a webhook says: one of eight actions.
 
 mod body;
 
-use egress::bus::Event;
-use egress::events::{
-    DomainRequested, EventError, ExtensionRequested, GrantRevoked, Question, QuestionAsked, RequestDecided,
-    RequestWithdrawn, source,
-};
-use egress::request::RequestId;
+use egress::events::EventError;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// A webhook that was read and checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Message {
-    /// Somebody asks for domains.
-    Request(DomainRequested),
-    /// Somebody asks for more time.
-    Extend(ExtensionRequested),
-    /// An approver has decided.
-    Decide(RequestDecided),
-    /// Somebody ends a grant.
-    Revoke(GrantRevoked),
-    /// The requester takes a pending request back.
-    Withdraw(RequestWithdrawn),
-    /// Somebody wants to know something.
-    Ask(QuestionAsked),
-}
+use crate::message::Message;
 
 /// Why a body says nothing that can be acted on. One sentence for its sender, with the field's name.
 #[derive(Debug, thiserror::Error)]
@@ -43,97 +23,25 @@ pub enum WebhookError {
     /// A field can't be what it is.
     #[error(transparent)]
     Event(#[from] EventError),
-    /// The event can't be written down.
-    #[error("the event can't be written: {0}")]
-    Write(#[from] serde_json::Error),
 }
 
-impl Message {
-    /// Reads the body of a delivery.
-    pub fn read(body: &[u8], delivery: &str) -> Result<Self, WebhookError> {
-        let mut fields: Map<String, Value> =
-            serde_json::from_slice(body).map_err(WebhookError::NotAnObject)?;
-        let key = format!("webhook:{delivery}");
-        let message = match fields.remove("action").as_ref().and_then(Value::as_str) {
-            Some("request") => Self::Request(typed::<body::Request>(fields)?.detail(key)),
-            Some("extend") => Self::Extend(typed::<body::Extend>(fields)?.detail(key)),
-            Some("decide") => Self::Decide(typed::<body::Decide>(fields)?.detail(key)),
-            Some("revoke") => Self::Revoke(typed::<body::Revoke>(fields)?.detail(key)),
-            Some("withdraw") => Self::Withdraw(typed::<body::Withdraw>(fields)?.detail(key)),
-            Some("why") => Self::Ask(typed::<body::Why>(fields)?.detail(key)),
-            Some("list") => Self::Ask(typed::<body::List>(fields)?.detail(key)),
-            Some("status") => Self::Ask(typed::<body::Status>(fields)?.detail(key)),
-            _ => return Err(WebhookError::Action),
-        };
-        message.check()?;
-        Ok(message)
-    }
-
-    fn check(&self) -> Result<(), EventError> {
-        match self {
-            Self::Request(detail) => detail.check(),
-            Self::Extend(detail) => detail.check(),
-            Self::Decide(detail) => detail.check(),
-            Self::Revoke(detail) => detail.check(),
-            Self::Withdraw(detail) => detail.check(),
-            Self::Ask(detail) => detail.check(),
-        }
-    }
-
-    /// The event that it becomes.
-    pub fn event(&self) -> Result<Event, WebhookError> {
-        Ok(match self {
-            Self::Request(detail) => Event::new(source::INTAKE, "DomainRequested", detail)?,
-            Self::Extend(detail) => Event::new(source::INTAKE, "ExtensionRequested", detail)?,
-            Self::Decide(detail) => Event::new(source::INTAKE, "RequestDecided", detail)?,
-            Self::Revoke(detail) => Event::new(source::INTAKE, "GrantRevoked", detail)?,
-            Self::Withdraw(detail) => Event::new(source::INTAKE, "RequestWithdrawn", detail)?,
-            Self::Ask(detail) => Event::new(source::INTAKE, "QuestionAsked", detail)?,
-        })
-    }
-
-    /// The key by which the answer to it names it.
-    pub fn key(&self) -> &str {
-        match self {
-            Self::Request(detail) => &detail.message_key,
-            Self::Extend(detail) => &detail.message_key,
-            Self::Decide(detail) => &detail.message_key,
-            Self::Revoke(detail) => &detail.message_key,
-            Self::Withdraw(detail) => &detail.message_key,
-            Self::Ask(detail) => &detail.message_key,
-        }
-    }
-
-    /// The request that it is about, if it is about one: for a new one, and for an extension, the id that it
-    /// will have.
-    pub fn request_id(&self) -> Option<RequestId> {
-        match self {
-            Self::Request(_) | Self::Extend(_) => Some(RequestId::of_message(self.key())),
-            Self::Decide(detail) => Some(detail.request_id.clone()),
-            Self::Revoke(detail) => Some(detail.request_id.clone()),
-            Self::Withdraw(detail) => Some(detail.request_id.clone()),
-            Self::Ask(detail) => match &detail.question {
-                Question::Status { request_id } => Some(request_id.clone()),
-                Question::Why { .. } | Question::List { .. } => None,
-            },
-        }
-    }
-
-    /// The action, as the webhook calls it.
-    pub fn action(&self) -> &'static str {
-        match self {
-            Self::Request(_) => "request",
-            Self::Extend(_) => "extend",
-            Self::Decide(_) => "decide",
-            Self::Revoke(_) => "revoke",
-            Self::Withdraw(_) => "withdraw",
-            Self::Ask(detail) => match detail.question {
-                Question::Why { .. } => "why",
-                Question::List { .. } => "list",
-                Question::Status { .. } => "status",
-            },
-        }
-    }
+/// Reads the body of a delivery.
+pub fn message(body: &[u8], delivery: &str) -> Result<Message, WebhookError> {
+    let mut fields: Map<String, Value> = serde_json::from_slice(body).map_err(WebhookError::NotAnObject)?;
+    let key = format!("webhook:{delivery}");
+    let message = match fields.remove("action").as_ref().and_then(Value::as_str) {
+        Some("request") => Message::Request(typed::<body::Request>(fields)?.detail(key)),
+        Some("extend") => Message::Extend(typed::<body::Extend>(fields)?.detail(key)),
+        Some("decide") => Message::Decide(typed::<body::Decide>(fields)?.detail(key)),
+        Some("revoke") => Message::Revoke(typed::<body::Revoke>(fields)?.detail(key)),
+        Some("withdraw") => Message::Withdraw(typed::<body::Withdraw>(fields)?.detail(key)),
+        Some("why") => Message::Ask(typed::<body::Why>(fields)?.detail(key)),
+        Some("list") => Message::Ask(typed::<body::List>(fields)?.detail(key)),
+        Some("status") => Message::Ask(typed::<body::Status>(fields)?.detail(key)),
+        _ => return Err(WebhookError::Action),
+    };
+    message.check()?;
+    Ok(message)
 }
 
 /// The fields as their types; an error names the field that is wrong.
@@ -147,13 +55,14 @@ fn typed<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, WebhookEr
 #[cfg(test)]
 mod tests {
     use egress::events::Incoming;
+    use egress::request::RequestId;
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
 
     fn read(body: &Value) -> Result<Message, WebhookError> {
-        Message::read(body.to_string().as_bytes(), "jira:4711")
+        message(body.to_string().as_bytes(), "jira:4711")
     }
 
     /// The event of a body, which the function that it is meant for must be able to take.
@@ -326,7 +235,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_body_is_too_strange(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            prop_assert!(Message::read(&body, "d").is_err());
+            prop_assert!(message(&body, "d").is_err());
         }
 
         #[test]

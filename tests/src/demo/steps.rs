@@ -59,7 +59,7 @@ pub(super) async fn tell(stage: &Stage, story: &mut Story, told: &mut Told) -> a
     revoke(&deployed, &request, story).await?;
     told.history = deployed.history(&request).await?;
     nothing_else_passes(&deployed, story, told).await?;
-    delete(stage, deployed, story).await
+    Box::pin(delete(stage, deployed, story)).await
 }
 
 async fn deploy(stage: &Stage, story: &mut Story) -> anyhow::Result<Deployed> {
@@ -271,14 +271,19 @@ async fn nothing_else_passes(deployed: &Deployed, story: &mut Story, told: &mut 
 async fn delete(stage: &Stage, deployed: Deployed, story: &mut Story) -> anyhow::Result<()> {
     let expected = "nothing is left in the account";
     story
-        .step("delete", "make delete", expected, async {
-            deployed.leave().await?;
-            stage.delete().await?;
-            let left = stage.resources().await?;
-            let names: Vec<String> = left.iter().map(|one| format!("{} {}", one.kind, one.id)).collect();
-            let text = if names.is_empty() { "nothing is left".to_owned() } else { names.join("\n") };
-            Ok(Observed::new(names.is_empty(), text))
-        })
+        .step(
+            "delete",
+            "make delete",
+            expected,
+            Box::pin(async {
+                deployed.leave().await?;
+                stage.delete().await?;
+                let left = stage.resources().await?;
+                let names: Vec<String> = left.iter().map(|one| format!("{} {}", one.kind, one.id)).collect();
+                let text = if names.is_empty() { "nothing is left".to_owned() } else { names.join("\n") };
+                Ok(Observed::new(names.is_empty(), text))
+            }),
+        )
         .await
 }
 

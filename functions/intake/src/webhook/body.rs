@@ -8,9 +8,6 @@ use egress::request::{ReplyTo, RequestId};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-/// The shortest grant, in seconds.
-const SHORTEST: u64 = 60;
-
 /// `request`: somebody asks for domains.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -181,9 +178,5 @@ impl Status {
 /// A duration as people write it, `90m` or `8h`, in seconds.
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-    let duration = humantime::parse_duration(&text).map_err(D::Error::custom)?;
-    if duration.as_secs() < SHORTEST {
-        return Err(D::Error::custom("a grant lasts at least a minute"));
-    }
-    Ok(Some(duration.as_secs()))
+    crate::message::seconds(&text).map(Some).map_err(D::Error::custom)
 }

@@ -1,0 +1,106 @@
+//! What people say to the function that decides, as the event of the bus that it becomes.
+
+use egress::bus::Event;
+use egress::events::{
+    DomainRequested, EventError, ExtensionRequested, GrantRevoked, Question, QuestionAsked, RequestDecided,
+    RequestWithdrawn, source,
+};
+use egress::request::RequestId;
+
+/// The shortest grant, in seconds.
+const SHORTEST: u64 = 60;
+
+/// A duration as people write it, `90m` or `8h`, in seconds; or why it is none.
+pub(crate) fn seconds(text: &str) -> Result<u64, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.as_secs() < SHORTEST {
+        return Err("a grant lasts at least a minute".to_owned());
+    }
+    Ok(duration.as_secs())
+}
+
+/// What somebody says, whichever way it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Somebody asks for domains.
+    Request(DomainRequested),
+    /// Somebody asks for more time.
+    Extend(ExtensionRequested),
+    /// An approver has decided.
+    Decide(RequestDecided),
+    /// Somebody ends a grant.
+    Revoke(GrantRevoked),
+    /// The requester takes a pending request back.
+    Withdraw(RequestWithdrawn),
+    /// Somebody wants to know something.
+    Ask(QuestionAsked),
+}
+
+impl Message {
+    /// Whether the function that it is meant for would take it.
+    pub fn check(&self) -> Result<(), EventError> {
+        match self {
+            Self::Request(detail) => detail.check(),
+            Self::Extend(detail) => detail.check(),
+            Self::Decide(detail) => detail.check(),
+            Self::Revoke(detail) => detail.check(),
+            Self::Withdraw(detail) => detail.check(),
+            Self::Ask(detail) => detail.check(),
+        }
+    }
+
+    /// The event that it becomes.
+    pub fn event(&self) -> Result<Event, serde_json::Error> {
+        Ok(match self {
+            Self::Request(detail) => Event::new(source::INTAKE, "DomainRequested", detail)?,
+            Self::Extend(detail) => Event::new(source::INTAKE, "ExtensionRequested", detail)?,
+            Self::Decide(detail) => Event::new(source::INTAKE, "RequestDecided", detail)?,
+            Self::Revoke(detail) => Event::new(source::INTAKE, "GrantRevoked", detail)?,
+            Self::Withdraw(detail) => Event::new(source::INTAKE, "RequestWithdrawn", detail)?,
+            Self::Ask(detail) => Event::new(source::INTAKE, "QuestionAsked", detail)?,
+        })
+    }
+
+    /// The key by which the answer to it names it.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Request(detail) => &detail.message_key,
+            Self::Extend(detail) => &detail.message_key,
+            Self::Decide(detail) => &detail.message_key,
+            Self::Revoke(detail) => &detail.message_key,
+            Self::Withdraw(detail) => &detail.message_key,
+            Self::Ask(detail) => &detail.message_key,
+        }
+    }
+
+    /// The request that it is about, if it is about one: for a new one, and for an extension, the id that it
+    /// will have.
+    pub fn request_id(&self) -> Option<RequestId> {
+        match self {
+            Self::Request(_) | Self::Extend(_) => Some(RequestId::of_message(self.key())),
+            Self::Decide(detail) => Some(detail.request_id.clone()),
+            Self::Revoke(detail) => Some(detail.request_id.clone()),
+            Self::Withdraw(detail) => Some(detail.request_id.clone()),
+            Self::Ask(detail) => match &detail.question {
+                Question::Status { request_id } => Some(request_id.clone()),
+                Question::Why { .. } | Question::List { .. } => None,
+            },
+        }
+    }
+
+    /// The action, as the webhook calls it.
+    pub fn action(&self) -> &'static str {
+        match self {
+            Self::Request(_) => "request",
+            Self::Extend(_) => "extend",
+            Self::Decide(_) => "decide",
+            Self::Revoke(_) => "revoke",
+            Self::Withdraw(_) => "withdraw",
+            Self::Ask(detail) => match detail.question {
+                Question::Why { .. } => "why",
+                Question::List { .. } => "list",
+                Question::Status { .. } => "status",
+            },
+        }
+    }
+}
