@@ -133,7 +133,11 @@ async fn attempt<F: Firewall, L: Ledger>(
     let (live, own) = tokio::join!(live_at(ledger, now), own_targets(ledger, &groups));
     let (live, own) = (live?, own?);
     let refused = without.refused(&groups, &unreadable);
-    let Plan { groups: plans, unplaced } = rules::plan(&groups, &live, &own, &refused);
+    let Plan { groups: mut plans, unplaced } = rules::plan(&groups, &live, &own, &refused);
+    if !unreadable.is_empty() {
+        // What seems to be missing may stand where nobody can look.
+        plans.iter_mut().filter_map(|plan| plan.drift.as_mut()).for_each(|drift| drift.missing.clear());
+    }
     let (mut versions, mut wrote, mut outdone, mut failure) = (BTreeMap::new(), false, false, None);
     for (group, plan) in groups.into_iter().zip(plans) {
         let own = own.get(&group.arn).cloned().unwrap_or_default();
@@ -148,7 +152,7 @@ async fn attempt<F: Firewall, L: Ledger>(
             Err(ReconcileError::Firewall(error @ (FirewallError::Full(_) | FirewallError::Refused(_))))
                 if unreadable.is_empty() && without.is_open(&arn) =>
             {
-                let suspect = Without::suspect(&live, &added);
+                let suspect = without.suspect(&arn, &live, &added);
                 return Ok(Attempt::Refused(arn, suspect, error));
             }
             // One rule group that can't be written keeps no other from being closed.

@@ -245,5 +245,9 @@ fn pressed(payload: &str, config: &Config) -> Result<Heard, SlackError> {
         _ => return Ok(Heard::Nothing),
     };
     let speaker = Speaker::of(user.id, &trigger_id, response_url, config)?;
+    if speaker.person.is_none() {
+        tracing::warn!(user_id = speaker.user_id, "somebody who isn't known has pressed a button");
+        return Ok(Heard::Nothing);
+    }
     Ok(Heard::Said(Box::new(message(said, speaker)), None))
 }

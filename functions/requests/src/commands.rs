@@ -151,8 +151,10 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
     /// What a request for more time extends must not have been revoked meanwhile.
     async fn may_extend(&self, request: &Request) -> Result<Result<(), NotAllowed>, RequestsError> {
         let Some(original) = &request.extends else { return Ok(Ok(())) };
-        let original = self.ledger.load(original).await?;
-        Ok(original.map_or(Ok(()), |original| lifecycle::may_extend(request, &original)))
+        if !self.is_revoked(original, &request.id).await? {
+            return Ok(Ok(()));
+        }
+        Ok(Err(NotAllowed::OriginalRevoked { id: request.id.clone(), original: original.clone() }))
     }
 
     /// What the rules say; an error of its own is no refusal.

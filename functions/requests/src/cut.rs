@@ -1,6 +1,7 @@
 //! What ended grants have let through is cut, once new connections are blocked everywhere.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use egress::bus::Bus;
 use egress::firewall::{FLOWS_AT_ONCE, Firewall, Flow};
@@ -8,6 +9,7 @@ use egress::ledger::{Cut, Ledger};
 use egress::reconcile::{Reconciled, wait_in_sync};
 use egress::request::RequestId;
 use jiff::SignedDuration;
+use tokio::time::Instant;
 
 use crate::settle::SYNC_LIMIT;
 use crate::work::Work;
@@ -15,9 +17,11 @@ use crate::{Requests, RequestsError};
 
 /// So long after its end, uses of a grant may still come in from the firewall's log; they are cut, too.
 const LOG_LAG: SignedDuration = SignedDuration::from_secs(120);
-/// So long after its end it is tried to cut its connections: what fails for so long would fail for ever, and cut
-/// others' connections again and again.
-const GIVEN_UP: SignedDuration = SignedDuration::from_mins(15);
+/// So long after a grant's end the firewall is asked to cut its connections: what it refuses for so long it would
+/// refuse for ever, and others' connections would be cut again and again.
+const GIVEN_UP: SignedDuration = SignedDuration::from_hours(1);
+/// After this no further cut is begun: the next tick goes on. An invocation has five minutes, and other things to do.
+const LONGEST: Duration = Duration::from_mins(2);
 
 /// Cuts that are made at once, and what they cut.
 #[derive(Debug, Default)]
@@ -36,12 +40,20 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
         if cuts.is_empty() {
             return Ok(());
         }
+        if reconciled.unreadable.is_some() {
+            tracing::warn!("a grants group can't be read, so what has ended may stand there: nothing is cut");
+            return Ok(());
+        }
         if !wait_in_sync(&self.firewall, &reconciled.versions, SYNC_LIMIT).await? {
             tracing::warn!("the firewall is not in sync yet: the next tick cuts connections");
             return Ok(());
         }
-        let (mut failed, mut batch) = (Ok(()), Batch::default());
+        let (mut failed, mut batch, end) = (Ok(()), Batch::default(), Instant::now() + LONGEST);
         for cut in cuts {
+            if Instant::now() > end {
+                tracing::warn!("there is more to cut than there is time for: the next tick goes on");
+                break;
+            }
             match self.connections_of(&cut).await {
                 Ok(flows) => {
                     if !batch.cuts.is_empty() && batch.flows.len() + flows.len() > FLOWS_AT_ONCE {
@@ -50,7 +62,10 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
                     batch.flows.extend(flows);
                     batch.cuts.push(cut);
                 }
-                Err(error) => failed = failed.and(self.not_cut(&[cut], error).await),
+                Err(error) => {
+                    tracing::error!(%error, request_id = %cut.request_id, "connections were not found");
+                    failed = failed.and(Err(error));
+                }
             }
         }
         failed.and(self.make(batch, work).await)
@@ -82,7 +97,7 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
         Ok(())
     }
 
-    /// The next tick tries again; not for ever.
+    /// The firewall has refused it: the next tick tries again, not for ever.
     async fn not_cut(&self, cuts: &[Cut], error: RequestsError) -> Result<(), RequestsError> {
         let now = (self.now)();
         for cut in cuts {

@@ -20,21 +20,25 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
     /// Brings the firewall to what the ledger says, and finishes what depends on that.
     pub(crate) async fn settle(&self, now: Timestamp, work: &mut Work) -> Result<(), RequestsError> {
         let mut reconciled = self.bring_about(now, work).await?;
-        if self.end_with_the_revoked(&reconciled, work).await? {
+        let revoked = self.end_with_the_revoked(&reconciled, work).await;
+        if revoked.any {
             reconciled = self.bring_about(now, work).await?;
         }
         let waiting = self.tell_who_waits(&reconciled, work).await;
         // What has happened is told before the wait.
         let published = self.publish(work).await;
         let activated = self.activate(&reconciled, work).await;
-        let superseded = match self.supersede(work).await {
-            Ok(true) => self.bring_about(now, work).await.map(|newer| reconciled = newer),
-            superseded => superseded.map(drop),
+        let superseded = self.supersede(work).await;
+        let renamed = if superseded.any {
+            self.bring_about(now, work).await.map(|newer| reconciled = newer)
+        } else {
+            Ok(())
         };
         let cut = if std::mem::take(&mut work.cuts) { self.cut(&reconciled, work).await } else { Ok(()) };
         let read = reconciled.unreadable.clone().map_or(Ok(()), |error| Err(error.into()));
         work.reconciled = Some(reconciled);
-        all([waiting, published, activated, superseded, cut, read])
+        let ended = all([revoked.result(), superseded.result()]);
+        all([ended, waiting, published, activated, renamed, cut, read])
     }
 
     async fn bring_about(&self, now: Timestamp, work: &mut Work) -> Result<Reconciled, RequestsError> {

@@ -24,13 +24,14 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
         work.extended = true;
         let settled = self.settle(now, &mut work).await;
         let ended = self.work_off_deadlines(now, &mut work).await;
+        // What takes long comes last.
+        let published = self.publish(&mut work).await;
+        let left = self.publish_what_is_left(now - LEFT_BEHIND, &mut work).await;
         let cut = match work.reconciled.take() {
             Some(reconciled) => self.cut(&reconciled, &mut work).await,
             None => Ok(()),
         };
-        let published = self.publish(&mut work).await;
-        let left = self.publish_what_is_left(now - LEFT_BEHIND, &mut work).await;
-        all([settled, ended, cut, published, left])?;
+        all([settled, ended, published, left, cut])?;
         Ok(work.outcome)
     }
 

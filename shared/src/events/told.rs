@@ -138,7 +138,7 @@ pub struct GrantWaits {
     pub at: Timestamp,
     /// Why, how much is missing, and what to do: sentences.
     pub reason: String,
-    /// Whether it was active: people have changed a rule group by hand, and nothing is left of its room. Its
+    /// Whether it was active: a rule group was changed by hand, or replaced, and nothing is left of its room. Its
     /// request is approved again, and not active until it stands whole.
     #[serde(default)]
     pub stood: bool,

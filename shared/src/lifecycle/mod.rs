@@ -236,14 +236,6 @@ fn approve(
     Ok(Step::to(next).by(said.by, "approved", said.comment))
 }
 
-/// Whether a request for more time may still be approved: not where its original was taken from who has it.
-pub fn may_extend(request: &Request, original: &Request) -> Result<(), NotAllowed> {
-    if original.ending == Some(Ending::Revoked) {
-        return Err(NotAllowed::OriginalRevoked { id: request.id.clone(), original: original.id.clone() });
-    }
-    Ok(())
-}
-
 /// The grant begins.
 fn grant(request: &mut Request, now: Timestamp) {
     request.state = StateName::Approved;

@@ -33,12 +33,21 @@ impl Without {
         !matches!(self.0.get(rule_group), Some(Refusal::Everything(_)))
     }
 
-    /// The likely cause when AWS refuses these new patterns: of the grants that never stood, one that was refused
-    /// before, else the newest.
-    pub(super) fn suspect(live: &[LiveGrant], added: &[String]) -> Option<RequestId> {
+    /// The likely cause when AWS refuses these new patterns of a rule group: of the grants that never stood and that
+    /// it wasn't spared yet, one that waits, else the newest. Two may share a pattern: then one comes after the other.
+    pub(super) fn suspect(
+        &self,
+        rule_group: &str,
+        live: &[LiveGrant],
+        added: &[String],
+    ) -> Option<RequestId> {
         let is_in =
             |grant: &&LiveGrant| grant.domains.iter().any(|domain| added.contains(&domain.to_string()));
-        let new = live.iter().filter(|grant| !grant.active).filter(is_in);
+        let spared = |grant: &&LiveGrant| match self.0.get(rule_group) {
+            Some(Refusal::Grants(grants)) => grants.contains_key(&grant.request_id),
+            _ => false,
+        };
+        let new = live.iter().filter(|grant| !grant.active && !spared(grant)).filter(is_in);
         let suspect = new.max_by_key(|grant| (grant.waits, grant.approved_at, &grant.request_id));
         suspect.map(|grant| grant.request_id.clone())
     }

@@ -84,3 +84,38 @@ async fn several_groups_are_filled_in_their_order_and_nothing_is_moved() {
     assert_eq!(stage.firewall.patterns_of(1), ["c.example.com"]);
     stage.is_settled();
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_that_share_what_aws_refuses_wait_and_keep_nobody() {
+    let stage = Stage::new();
+    stage.happens(ask_preset("a", "pypi")).await;
+    let Content::Rules(text) = stage.firewall.content() else { panic!("not rules") };
+    stage.firewall.set_longest_text(text.len());
+    for (name, other) in [("b", "b.example.com"), ("c", "c.example.com")] {
+        stage.happens(ask(name, &["shared.example.com", other])).await;
+        stage.happens(approve(name)).await;
+    }
+    assert_eq!((stage.state("b"), stage.state("c")), (StateName::Approved, StateName::Approved));
+    stage.happens(revoke("a", "alice")).await;
+    stage.firewall.set_longest_text(2_000_000);
+    stage.tick().await;
+    assert_eq!((stage.state("b"), stage.state("c")), (StateName::Active, StateName::Active));
+    stage.is_settled();
+}
+
+#[tokio::test(start_paused = true)]
+async fn four_that_share_what_aws_refuses_don_t_keep_what_has_ended_from_being_closed() {
+    let stage = Stage::new();
+    stage.happens(ask_preset("a", "pypi")).await;
+    let Content::Rules(text) = stage.firewall.content() else { panic!("not rules") };
+    stage.firewall.set_longest_text(text.len());
+    for name in ["b", "c", "d", "e"] {
+        stage
+            .happens(ask(name, &["shared.example.com", "another-shared.example.com", "a-third.example.com"]))
+            .await;
+        stage.happens(approve(name)).await;
+    }
+    assert!(stage.lets_pass().contains(&"pypi.org".to_owned()));
+    stage.happens(revoke("a", "alice")).await;
+    assert!(!stage.lets_pass().contains(&"pypi.org".to_owned()));
+}

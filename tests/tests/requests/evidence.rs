@@ -1,6 +1,6 @@
 //! What grants let through: it is cut when they end, and what nobody uses is named.
 
-use egress::firewall::Flow;
+use egress::firewall::{FirewallError, Flow};
 use serde_json::json;
 use tests::memory::{Call, Fault, Faults, clock};
 
@@ -146,13 +146,13 @@ async fn a_cut_that_fails_keeps_no_other_and_is_given_up_after_a_while() {
     clock::pass(HOUR).await;
     stage.fails(tick(), &Faults::script([(Call::Flush, Fault::FailBefore)])).await;
     assert_eq!(stage.firewall.flushed().len(), 15);
-    // and where all fail for a quarter of an hour, that is the end of it.
+    // and where all fail for an hour, that is the end of it.
     let broken =
         || Faults::new(std::time::Duration::ZERO, |call| (call == Call::Flush).then_some(Fault::FailBefore));
-    clock::pass(10 * MINUTE).await;
+    clock::pass(50 * MINUTE).await;
     stage.fails(tick(), &broken()).await;
     assert_eq!(stage.ledger.to_cut().len(), 2);
-    clock::pass(6 * MINUTE).await;
+    clock::pass(10 * MINUTE).await;
     stage.fails(tick(), &broken()).await;
     assert!(stage.ledger.to_cut().is_empty());
 }
@@ -168,4 +168,22 @@ async fn of_a_grant_that_no_rule_names_nobody_says_that_it_is_unused() {
     let answer = unused(&stage, "q").await;
     let listed = answer["requests"].as_array().unwrap().len() as u64;
     assert_eq!(listed + answer["more"].as_u64().unwrap(), 300, "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_cut_for_good_while_a_rule_group_can_t_be_read() {
+    let stage = Stage::of_groups(2);
+    stage.happens(ask("a", &["github.com"])).await;
+    stage.happens(approve("a")).await;
+    stage.ledger.use_grant(&id("a"), flow(443), clock::now());
+    let why = FirewallError::Shape("it is a deny list".to_owned());
+    stage.firewall.set_unreadable(1, Some(why));
+    stage.fails(revoke("a", "bob"), &Faults::none()).await;
+    clock::pass(10 * MINUTE).await;
+    stage.fails(tick(), &Faults::none()).await;
+    assert_eq!(stage.ledger.to_cut().len(), 1);
+    stage.firewall.set_unreadable(1, None);
+    stage.tick().await;
+    assert_eq!(stage.firewall.flushed(), [flow(443)]);
+    stage.is_settled();
 }

@@ -7,7 +7,9 @@ use jiff::SignedDuration;
 use serde_json::json;
 use tests::memory::{Call, Fault, Faults, clock};
 
-use crate::harness::{HOUR, MINUTE, Stage, approve, ask, ask_for, decide, extend, first_use, id, revoke};
+use crate::harness::{
+    HOUR, MINUTE, Stage, approve, ask, ask_for, ask_preset, decide, extend, first_use, id, revoke,
+};
 
 /// A grant for an hour, and half an hour later a request for a day more.
 async fn extension_asked() -> Stage {
@@ -142,4 +144,47 @@ async fn what_extends_a_grant_that_has_ended_by_itself_goes_on() {
     assert_eq!(stage.request("a").ending, Some(Ending::Expired));
     stage.tick_after(2 * HOUR).await;
     assert_eq!(stage.state("more"), StateName::Active);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_became_active_while_its_original_was_revoked_is_ended_by_the_tick() {
+    // Given an extension that becomes active by an invocation that dies before it takes its original's place,
+    let stage = extension_asked().await;
+    let mut commits = 0;
+    let faults = Faults::new(Duration::ZERO, move |call| {
+        commits += u32::from(call == Call::Commit);
+        (call == Call::Commit && commits == 3).then_some(Fault::CrashBefore)
+    });
+    stage.dies(approve("more"), &faults).await;
+    // and a revocation of the original that dies, too, once it is written,
+    stage.dies(revoke("a", "bob"), &Faults::script([(Call::Commit, Fault::CrashAfter)])).await;
+    assert_eq!((stage.request("a").ending, stage.state("more")), (Some(Ending::Revoked), StateName::Active));
+    // then the tick ends both.
+    stage.tick_after(2 * MINUTE).await;
+    assert_eq!(stage.request("more").ending, Some(Ending::Revoked));
+    assert!(stage.lets_pass().is_empty());
+    stage.is_settled();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_extension_of_what_was_extended_and_then_revoked_is_not_approved() {
+    let stage = extension_asked().await;
+    stage.happens(extend("other", "a", "alice", 48 * 3_600)).await;
+    stage.happens(approve("more")).await;
+    stage.happens(revoke("more", "bob")).await;
+    let outcome = stage.happens(decide("other", "approve", "carol")).await;
+    assert!(outcome.not_allowed.concat().contains("was revoked"), "{:?}", outcome.not_allowed);
+    assert!(stage.lets_pass().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_original_that_can_t_be_read_keeps_nobody_else_waiting() {
+    let stage = extension_asked().await;
+    stage.firewall.set_sync_delay(2 * HOUR);
+    stage.happens(approve("more")).await;
+    stage.tick_after(HOUR).await;
+    stage.ledger.corrupt(&id("a"));
+    stage.firewall.set_sync_delay(Duration::ZERO);
+    stage.invoke(ask_preset("b", "pypi"), &Faults::none()).await.unwrap().unwrap_err();
+    assert_eq!(stage.state("b"), StateName::Active);
 }

@@ -257,12 +257,13 @@ async fn who_has_typed_something_hears_when_it_could_not_be_taken() {
 }
 
 #[tokio::test]
-async fn what_slack_sends_beside_is_taken_and_nothing_comes_of_it() {
+async fn of_what_slack_sends_beside_and_of_strangers_presses_nothing_comes() {
     let edges = Edges::default();
     let other = json!({"type": "view_closed", "user": {"id": "U1"}, "trigger_id": "1.2"});
     for body in [
         form(&[("ssl_check", "1"), ("token", "x")]),
         pressed("U0B0B", "open_page", ""),
+        pressed("UNKNOWN1", "egress.approve", "req-0123456789ab"),
         form(&[("payload", &other.to_string())]),
     ] {
         assert_eq!(send(&edges, signed(SECRET, &body)).await, (200, String::new()), "{body}");

@@ -31,7 +31,7 @@ pub(super) fn waits(waits: &GrantWaits) -> Letter {
     let (what, asker) = (short(request), asker(request));
     let sentence = if waits.stood {
         format!(
-            "A rule group was changed by hand, and the grant of {what} to {asker} doesn't fit into what is left: it was open, and is not any more, at least in part."
+            "The grant of {what} to {asker} doesn't fit into the firewall any more: it was open, and is not now, at least in part."
         )
     } else {
         format!(

@@ -22,7 +22,7 @@ use crate::firewall::{FLOWS_AT_ONCE, FirewallError, Flow};
 /// How long it is waited for operations that have to end before the next can begin, in all.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// How long an operation is tried to be started, since others' may be running.
-const OTHERS_WAIT: Duration = Duration::from_secs(10);
+const OTHERS_WAIT: Duration = Duration::from_secs(30);
 /// The pause between two looks at an operation.
 const PAUSE: Duration = Duration::from_secs(1);
 
