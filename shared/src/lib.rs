@@ -14,6 +14,7 @@
 //! - [`explain`]: why a host is blocked, or passes.
 //! - [`history`]: the seals that show a history that was changed.
 //! - [`events`]: everything that crosses the bus, with its checks.
+//! - [`text`]: what came from outside, as people can be shown it.
 //!
 //! The edges are traits with one AWS implementation each in [`aws`]:
 //! - [`firewall`], to read a rule group with its update token, write it with that token, in sync?
@@ -37,3 +38,4 @@ pub mod reconcile;
 pub mod request;
 pub mod risk;
 pub mod rules;
+pub mod text;

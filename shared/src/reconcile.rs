@@ -127,6 +127,9 @@ async fn attempt<F: Firewall, L: Ledger>(
 ) -> Result<Attempt, ReconcileError> {
     let &Edges { firewall, ledger, now } = edges;
     let RuleGroups { groups, unreadable } = firewall.read().await;
+    for (rule_group, error) in &unreadable {
+        tracing::error!(rule_group, %error, "the rule group can't be read");
+    }
     if let (true, Some(error)) = (groups.is_empty(), unreadable.values().next()) {
         return Err(error.clone().into());
     }

@@ -1,7 +1,7 @@
 //! Text from outside, made fit for a mail in plain text: nothing in it moves the cursor, turns the reading
 //! direction, hides, or looks like a line of ours; and it ends.
 
-use std::fmt::Write;
+use egress::text::visible;
 
 /// The longest name, in characters: a person, a domain, a rule's message.
 const LONGEST_NAME: usize = 256;
@@ -54,37 +54,4 @@ fn cut(text: &str, longest: usize) -> String {
         None => text.to_owned(),
         Some(_) => text.chars().take(longest).chain(['…']).collect(),
     }
-}
-
-/// At most so many characters of a text as it can be seen: what can't is escaped, as `<U+202E>`.
-fn visible(text: &str, longest: usize) -> String {
-    let (mut seen, mut left) = (String::new(), longest);
-    for c in text.chars() {
-        let mut one = String::new();
-        match c {
-            '\n' | '\r' | '\t' => one.push(' '),
-            c if c.is_control() || is_invisible(c) => {
-                // Writing into a string can't fail.
-                let _ = write!(one, "<U+{:04X}>", u32::from(c));
-            }
-            c => one.push(c),
-        }
-        let Some(rest) = left.checked_sub(one.chars().count()) else {
-            seen.push('…');
-            return seen;
-        };
-        left = rest;
-        seen.push_str(&one);
-    }
-    seen
-}
-
-/// Unicode's format characters that hide, join, or turn the direction of what stands around them (general
-/// category Cf), its line and paragraph separators, and the two that are no characters, which SNS doesn't take
-/// (<https://aws.amazon.com/sns/faqs/>).
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
-        | '\u{e0000}'..='\u{e007f}')
 }

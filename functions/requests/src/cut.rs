@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use crate::settle::SYNC_LIMIT;
-use crate::work::Work;
+use crate::work::{Work, all};
 use crate::{Requests, RequestsError};
 
 /// So long after its end, uses of a grant may still come in from the firewall's log; they are cut, too.
@@ -57,18 +57,15 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             match self.connections_of(&cut).await {
                 Ok(flows) => {
                     if !batch.cuts.is_empty() && batch.flows.len() + flows.len() > FLOWS_AT_ONCE {
-                        failed = failed.and(self.make(std::mem::take(&mut batch), work).await);
+                        failed = all([failed, self.make(std::mem::take(&mut batch), work).await]);
                     }
                     batch.flows.extend(flows);
                     batch.cuts.push(cut);
                 }
-                Err(error) => {
-                    tracing::error!(%error, request_id = %cut.request_id, "connections were not found");
-                    failed = failed.and(Err(error));
-                }
+                Err(error) => failed = all([failed, Err(error)]),
             }
         }
-        failed.and(self.make(batch, work).await)
+        all([failed, self.make(batch, work).await])
     }
 
     async fn connections_of(&self, cut: &Cut) -> Result<BTreeSet<Flow>, RequestsError> {

@@ -7,7 +7,7 @@ use egress::config::same_spelling;
 use egress::domain::counted_under;
 use egress::events::{Answer, ListOf, Question, RequestSummary};
 use egress::explain::{Known, explain};
-use egress::firewall::{Content, Firewall, PolicyGroup, PolicyRules};
+use egress::firewall::{Content, Firewall, PolicyGroup, PolicyRules, RuleGroups};
 use egress::ledger::Ledger;
 use egress::lifecycle::{self, Author};
 use egress::policy::Verdict;
@@ -53,7 +53,7 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             let name = "the firewall's policy".to_owned();
             vec![PolicyGroup { name, arn: String::new(), rules: PolicyRules::Other(error.to_string()) }]
         });
-        let egress::firewall::RuleGroups { groups, unreadable } = groups;
+        let RuleGroups { groups, unreadable } = groups;
         let grants: Vec<String> =
             groups.into_iter().map(|group| group.arn).chain(unreadable.into_keys()).collect();
         let (mut requests, blocked) = (requests?, blocked?);

@@ -63,7 +63,7 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             let grant = reconciled.live.iter().find(|grant| grant.request_id == *id);
             let Some(grant) = grant.filter(|grant| !grant.waits) else { continue };
             let command = Command::Wait { reason: reason.clone(), stood: grant.active };
-            failed = failed.and(self.system_command(id, &command, work).await.map(drop));
+            failed = all([failed, self.system_command(id, &command, work).await.map(drop)]);
         }
         failed
     }

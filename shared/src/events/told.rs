@@ -47,12 +47,10 @@ pub struct AllowListChanged {
     /// The patterns that are new in it, at most a hundred.
     pub added: Vec<String>,
     /// How many those are in all.
-    #[serde(default)]
     pub added_count: usize,
     /// The patterns that are gone from it, at most a hundred.
     pub removed: Vec<String>,
     /// How many those are in all.
-    #[serde(default)]
     pub removed_count: usize,
 }
 

@@ -41,15 +41,20 @@ async fn a_grant_is_extended_without_a_gap() {
     stage.is_settled();
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_crash_between_an_extension_and_what_it_extends_is_made_good_by_the_tick() {
-    let stage = extension_asked().await;
+/// The extension is approved and active, and then the function dies.
+async fn dies_before_it_takes_its_place(stage: &Stage) {
     let mut commits = 0;
     let faults = Faults::new(Duration::ZERO, move |call| {
         commits += u32::from(call == Call::Commit);
         (call == Call::Commit && commits == 3).then_some(Fault::CrashBefore)
     });
     stage.dies(approve("more"), &faults).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_between_an_extension_and_what_it_extends_is_made_good_by_the_tick() {
+    let stage = extension_asked().await;
+    dies_before_it_takes_its_place(&stage).await;
     assert_eq!((stage.state("a"), stage.state("more")), (StateName::Active, StateName::Active));
     stage.tick_after(2 * MINUTE).await;
     assert_eq!(stage.request("a").ending, Some(Ending::Superseded));
@@ -150,12 +155,7 @@ async fn what_extends_a_grant_that_has_ended_by_itself_goes_on() {
 async fn what_became_active_while_its_original_was_revoked_is_ended_by_the_tick() {
     // Given an extension that becomes active by an invocation that dies before it takes its original's place,
     let stage = extension_asked().await;
-    let mut commits = 0;
-    let faults = Faults::new(Duration::ZERO, move |call| {
-        commits += u32::from(call == Call::Commit);
-        (call == Call::Commit && commits == 3).then_some(Fault::CrashBefore)
-    });
-    stage.dies(approve("more"), &faults).await;
+    dies_before_it_takes_its_place(&stage).await;
     // and a revocation of the original that dies, too, once it is written,
     stage.dies(revoke("a", "bob"), &Faults::script([(Call::Commit, Fault::CrashAfter)])).await;
     assert_eq!((stage.request("a").ending, stage.state("more")), (Some(Ending::Revoked), StateName::Active));

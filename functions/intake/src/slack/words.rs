@@ -1,6 +1,7 @@
 //! What people read at once, in Slack's own markup (<https://docs.slack.dev/messaging/formatting-message-text>).
 
 use egress::events::{Decision, Question};
+use egress::text::visible;
 
 use crate::message::Message;
 
@@ -84,8 +85,7 @@ pub(super) fn taken(message: &Message) -> String {
 
 /// A text that others chose, as a text: nobody is called by it, and nothing becomes a link.
 fn shown(text: &str) -> String {
-    let text: String = text.chars().filter(|letter| !letter.is_control()).take(LONGEST_QUOTE).collect();
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    visible(text.trim(), LONGEST_QUOTE).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn cut(text: String) -> String {

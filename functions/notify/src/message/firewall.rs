@@ -12,8 +12,7 @@ const MOST_DOMAINS: usize = 40;
 const MOST_LINES: usize = 10;
 
 pub(super) fn changed(changed: &AllowListChanged) -> Letter {
-    let added = changed.added_count.max(changed.added.len());
-    let removed = changed.removed_count.max(changed.removed.len());
+    let (added, removed) = (changed.added_count, changed.removed_count);
     let counts = format!("{added} added, {removed} removed");
     Letter::new(
         format!("Allow list changed: {counts}"),

@@ -125,7 +125,8 @@ pub(crate) fn allow_list_changed() -> Value {
         "egress.requests",
         "AllowListChanged",
         &json!({
-            "version": 1, "update_token": "4f1c", "added": [".github.com", "pypi.org"], "removed": ["old.example"],
+            "version": 1, "update_token": "4f1c", "added": [".github.com", "pypi.org"], "added_count": 2,
+            "removed": ["old.example"], "removed_count": 1,
             "rule_group": "arn:aws:network-firewall:eu-west-1:123456789012:stateful-rulegroup/studio-grants-1"
         }),
     )
