@@ -14,7 +14,10 @@
 //! - [`explain`]: why a host is blocked, or passes.
 //! - [`history`]: the seals that show a history that was changed.
 //! - [`events`]: everything that crosses the bus, with its checks.
+//! - [`adapter`]: ticket systems, each as a table of the configuration: what they say, and what they are told.
+//! - [`slack`]: what stands on the buttons that people press.
 //! - [`text`]: what came from outside, as people can be shown it.
+//! - [`web`]: calls of other systems, over HTTP.
 //!
 //! The edges are traits with one AWS implementation each in [`aws`]:
 //! - [`firewall`], to read a rule group with its update token, write it with that token, in sync?
@@ -23,6 +26,7 @@
 //!
 //! [`reconcile`] is where they meet: the one way in which the firewall changes.
 
+pub mod adapter;
 pub mod aws;
 pub mod bus;
 pub mod config;
@@ -38,4 +42,6 @@ pub mod reconcile;
 pub mod request;
 pub mod risk;
 pub mod rules;
+pub mod slack;
 pub mod text;
+pub mod web;

@@ -8,9 +8,11 @@
 //! - `commands`: what people, alerts and the firewall do to a request; `questions`: what people ask.
 //! - `effect`: what a request would change, for those who decide.
 //! - `settle`: the firewall is brought to the ledger; grants become active.
+//! - `close`: a ticket was closed, and so its request is over.
 //! - `extensions`: what takes another grant's place; `cut`: what ended grants have let through.
 //! - `tick`: what is due, and what others left behind.
 
+mod close;
 mod commands;
 mod cut;
 mod effect;
@@ -123,6 +125,9 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             }
             Incoming::GrantRevoked(revoked) => {
                 (revoked.request_id, Command::Revoke { by: revoked.by, reason: revoked.reason })
+            }
+            Incoming::TicketClosed(closed) => {
+                return self.close(&closed, &author, overtaking, work).await;
             }
             Incoming::RequestWithdrawn(withdrawn) => {
                 (withdrawn.request_id, Command::Withdraw { by: withdrawn.by })

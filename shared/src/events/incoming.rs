@@ -131,6 +131,26 @@ pub struct RequestWithdrawn {
     pub reply_to: Option<ReplyTo>,
 }
 
+/// The ticket that a request came of was closed: what waits is withdrawn, what is open is revoked, by the rules for
+/// who closed it; what has ended stays so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TicketClosed {
+    /// Always [`super::VERSION`].
+    pub version: u32,
+    /// What makes this message the same as another delivery of it.
+    pub message_key: String,
+    /// The request of the ticket.
+    pub request_id: RequestId,
+    /// Who closed it, as intake proved it.
+    pub by: String,
+    /// The state in which the ticket is.
+    pub reason: String,
+    /// Where they are to be answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
+}
+
 /// Somebody wants to know something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -214,6 +234,8 @@ pub enum Incoming {
     GrantRevoked(GrantRevoked),
     /// The requester takes a pending request back.
     RequestWithdrawn(RequestWithdrawn),
+    /// The ticket of a request was closed.
+    TicketClosed(TicketClosed),
     /// Somebody wants to know something.
     QuestionAsked(QuestionAsked),
     /// A grant is used for the first time.
@@ -253,6 +275,7 @@ impl Incoming {
             (source::INTAKE, "RequestWithdrawn") => {
                 read.checked(RequestWithdrawn::check).map(Self::RequestWithdrawn)
             }
+            (source::INTAKE, "TicketClosed") => read.checked(TicketClosed::check).map(Self::TicketClosed),
             (source::INTAKE, "QuestionAsked") => read.checked(QuestionAsked::check).map(Self::QuestionAsked),
             (source::ALERTS, "GrantUsed") => read.checked(GrantUsed::check).map(Self::GrantUsed),
             _ => Err(EventError::Unknown { source_name: source, detail_type }),
@@ -346,6 +369,16 @@ impl RequestDecided {
             }
             _ => check_reply(self.reply_to.as_ref()),
         }
+    }
+}
+
+impl TicketClosed {
+    /// Holds every field against its limits.
+    pub fn check(&self) -> Result<(), EventError> {
+        check_name("message_key", &self.message_key)?;
+        check_name("by", &self.by)?;
+        check_text("reason", &self.reason)?;
+        check_reply(self.reply_to.as_ref())
     }
 }
 

@@ -14,11 +14,12 @@ use serde_json::Value;
 
 pub use incoming::{
     Decision, DomainRequested, ExtensionRequested, GrantRevoked, GrantUsed, Incoming, ListOf, Question,
-    QuestionAsked, RequestDecided, RequestWithdrawn, Sender,
+    QuestionAsked, RequestDecided, RequestWithdrawn, Sender, TicketClosed,
 };
 pub use told::{
-    AllowListChanged, Answer, CommandAnswered, DecisionAwaited, DriftFound, EventRefused, GlassBroken,
-    GrantFirstUsed, GrantWaits, RequestStateChanged, RequestSummary, Suggestion, TrafficBlocked,
+    AllowListChanged, Answer, BlockedDigest, CommandAnswered, CommandNotTaken, DecisionAwaited, DriftFound,
+    EventRefused, GlassBroken, GrantFirstUsed, GrantWaits, RequestStateChanged, RequestSummary, Suggestion,
+    TrafficBlocked,
 };
 
 /// The version of every detail that this code writes, and the only one that it reads.

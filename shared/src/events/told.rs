@@ -304,6 +304,48 @@ pub struct TrafficBlocked {
     pub suggestion: Option<Suggestion>,
 }
 
+/// What was blocked in a window to one registrable domain from one source, summed up at the window's end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockedDigest {
+    /// Always [`super::VERSION`].
+    pub version: u32,
+    /// The same for every delivery of this event: derived from source, domain and window.
+    pub event_id: String,
+    /// What somebody registered, or the address where no name was asked for.
+    pub domain: String,
+    /// The address that the firewall saw the connections come from.
+    pub source: String,
+    /// When the window began.
+    pub from: Timestamp,
+    /// When it ended.
+    pub until: Timestamp,
+    /// How many connections were blocked in it.
+    pub connections: u64,
+    /// How many of them no alert has told.
+    pub suppressed: u64,
+    /// The hosts, at most twenty, the most often blocked first.
+    pub hosts: Vec<String>,
+    /// How many hosts there were in all.
+    pub host_count: usize,
+}
+
+/// What somebody said to intake could not be taken; for who said it, where they said it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandNotTaken {
+    /// Always [`super::VERSION`].
+    pub version: u32,
+    /// The same for every delivery of this event: `not-taken.<digest of the reason>.<message key>`.
+    pub event_id: String,
+    /// When.
+    pub at: Timestamp,
+    /// Who said it: a person, or an id of the system that they said it in.
+    pub by: String,
+    /// Why not, and what to do: sentences, one a line.
+    pub reason: String,
+    /// Where they are answered.
+    pub reply_to: ReplyTo,
+}
+
 /// What would let a blocked connection pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suggestion {

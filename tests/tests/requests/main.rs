@@ -12,4 +12,5 @@ mod harness;
 mod lifecycle;
 mod questions;
 mod shared_list;
+mod tickets;
 mod trouble;

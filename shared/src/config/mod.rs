@@ -1,13 +1,18 @@
 //! What an operator decides in `egress.toml`: groups of people, presets, durations, lists of domains. Who may
 //! do what is decided in `policy.cedar` (see [`crate::policy`]).
 
+mod routes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::adapter::settings::Settings as AdapterSettings;
 use crate::domain::DomainPattern;
+
+pub use routes::{BaseUrl, NotABase, Place, Route, Slack, Subject, Teams};
 
 /// The whole file. A field that isn't known is an error: a misspelt one would be a rule that isn't there.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -16,8 +21,8 @@ pub struct Config {
     /// Groups of people by name, each person by the id that intake proves. Policies speak of them; `approvers`
     /// must be among them.
     pub groups: BTreeMap<String, Vec<String>>,
-    /// The ids that people have elsewhere, by their own id and the channel: `slack`. Who isn't in here is
-    /// nobody there.
+    /// The ids that people have elsewhere, by their own id and the system: `slack`, `teams`, or the name of an
+    /// adapter. Who isn't in here is nobody there.
     #[serde(default)]
     pub identities: BTreeMap<String, BTreeMap<String, String>>,
     /// How long things last.
@@ -35,6 +40,18 @@ pub struct Config {
     /// How alerts are grouped.
     #[serde(default)]
     pub alerts: Alerts,
+    /// Who is told what, by a name for each route. Without any, the stack's topic is told everything.
+    #[serde(default)]
+    pub routes: BTreeMap<String, Route>,
+    /// Slack's addresses.
+    #[serde(default)]
+    pub slack: Slack,
+    /// Microsoft's addresses.
+    #[serde(default)]
+    pub teams: Teams,
+    /// Ticket systems by name.
+    #[serde(default)]
+    pub adapters: BTreeMap<String, AdapterSettings>,
 }
 
 /// How long grants last and requests wait. Written as `90m`, `8h`, `7d`.
@@ -108,6 +125,8 @@ pub const LONGEST: Duration = Duration::from_hours(24 * 3_660);
 const MOST_DAYS: u32 = 14;
 /// The most domains of a preset: a request for it is one item of the ledger and one event of the bus.
 const LARGEST_PRESET: usize = 100;
+/// Ways to say something that are no adapters.
+const TAKEN: [&str; 5] = ["slack", "teams", "webhook", "mail", "answer"];
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -173,6 +192,21 @@ impl Config {
         self.identities.iter().find(is_it).map(|(person, _)| person.as_str())
     }
 
+    /// The id that a person has in a channel.
+    pub fn id_of(&self, channel: &str, person: &str) -> Option<&str> {
+        let person = same_spelling(person);
+        let (_, ids) = self.identities.iter().find(|(known, _)| same_spelling(known) == person)?;
+        ids.get(channel).map(String::as_str)
+    }
+
+    /// The ticket system to which a ticket of this name belongs.
+    pub fn adapter_of(&self, ticket: &str) -> Option<&str> {
+        let begins = |settings: &AdapterSettings| {
+            settings.tickets.iter().any(|prefix| !prefix.is_empty() && ticket.starts_with(prefix))
+        };
+        self.adapters.iter().find(|(_, settings)| begins(settings)).map(|(name, _)| name.as_str())
+    }
+
     /// The groups that a person is in.
     pub fn groups_of(&self, person: &str) -> impl Iterator<Item = &str> {
         let person = same_spelling(person);
@@ -206,6 +240,8 @@ impl Config {
             }
         }
         self.check_identities()?;
+        self.check_routes()?;
+        self.check_adapters()?;
         for (name, preset) in &self.presets {
             if preset.domains.is_empty() {
                 return wrong(format!("presets.{name} has no domains"));
@@ -244,6 +280,44 @@ impl Config {
     }
 }
 
+impl Config {
+    fn check_routes(&self) -> Result<(), ConfigError> {
+        let plain = |id: &str, others: &[u8]| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
+            (2..=256).contains(&id.len()) && id.bytes().all(plain)
+        };
+        for (name, Route { to, tells }) in &self.routes {
+            let good = match to {
+                Place::Slack(id) => plain(id, b""),
+                Place::Teams(id) => plain(id, b":@._-;="),
+                Place::Mail | Place::AmazonQ => true,
+            };
+            if !good {
+                return Err(ConfigError::Meaning(format!("routes.{name}.to is no channel's id")));
+            }
+            if tells.is_empty() {
+                return Err(ConfigError::Meaning(format!("routes.{name}.tells is empty")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Names only: what stands in a table is read where it is used ([`crate::adapter`]).
+    fn check_adapters(&self) -> Result<(), ConfigError> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        for name in self.adapters.keys() {
+            let good = (1..=40).contains(&name.len()) && name.bytes().all(plain);
+            if !good || TAKEN.contains(&name.as_str()) {
+                return Err(ConfigError::Meaning(format!(
+                    "adapters.{name}: a name is of a-z, 0-9 and -, at most 40, and none of {}",
+                    TAKEN.join(", ")
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Mail addresses and ids come in whatever case a chat or a directory has them. Nobody becomes another
 /// person by it, and so approves an own request, or counts twice.
 pub fn same_spelling(person: &str) -> String {
@@ -276,7 +350,7 @@ mod tests {
 
     #[test]
     fn the_example_is_valid_and_its_presets_hold_what_the_article_adds() {
-        let config = Config::parse(include_str!("../../infra/config/egress.toml")).unwrap();
+        let config = Config::parse(include_str!("../../../infra/config/egress.toml")).unwrap();
         assert_eq!(config.preset_for("pypi.org"), Some("pypi"));
         assert_eq!(config.preset_for("files.pythonhosted.org"), Some("pypi"));
         assert_eq!(config.preset_for("github.com"), None);

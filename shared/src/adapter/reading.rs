@@ -1,0 +1,361 @@
+//! What a ticket system sends, as what somebody says. The body is proved before it comes here, and is a stranger's
+//! all the same: whatever stands in it comes to one of few things, or to an error that names the field.
+
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use super::AdapterError;
+use super::settings::{CommentSettings, Field, Paths, RequestSettings, Settings, StateSettings, When};
+
+/// The longest text of a field that is read, in characters: more than any that is taken.
+const LONGEST: usize = 10_000;
+/// The most texts of a list that are read: more than may be asked for at once.
+const MOST: usize = 100;
+/// What GitHub writes where nothing was filled in
+/// (<https://docs.github.com/communities/using-templates-to-encourage-useful-issues-and-pull-requests/syntax-for-issue-forms>).
+const NO_RESPONSE: &str = "_No response_";
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// Nothing that concerns a request.
+    Nothing,
+    /// A ticket asks for domains.
+    Request {
+        /// The ticket.
+        ticket: String,
+        /// Who asks, by the system's id.
+        requester: String,
+        /// The domains as they were typed.
+        domains: Vec<String>,
+        /// A preset.
+        preset: Option<String>,
+        /// Why.
+        justification: String,
+        /// For how long, as it was typed.
+        duration: Option<String>,
+    },
+    /// A ticket has come into a state that decides.
+    Decided {
+        /// The ticket.
+        ticket: String,
+        /// Who decided, by the system's id.
+        by: String,
+        /// Whether it is a yes.
+        approved: bool,
+        /// What they said.
+        comment: Option<String>,
+    },
+    /// A ticket was closed.
+    Closed {
+        /// The ticket.
+        ticket: String,
+        /// Who closed it, by the system's id.
+        by: String,
+        /// The state it is in.
+        state: String,
+    },
+    /// Somebody has written a comment.
+    Comment {
+        /// The ticket.
+        ticket: String,
+        /// Who, by the system's id.
+        by: String,
+        /// What.
+        text: String,
+    },
+}
+
+/// What a message lacks, by the field of the adapter that should find it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is nothing at {field} ({path})")]
+pub struct Missing {
+    /// The adapter's field.
+    pub field: &'static str,
+    /// Its path.
+    pub path: String,
+}
+
+/// An adapter, ready to read.
+#[derive(Debug)]
+pub struct Reader {
+    ticket: Vec<Path>,
+    id: Vec<Path>,
+    request: Option<RequestReader>,
+    states: Option<StateReader>,
+    comments: Option<CommentReader>,
+}
+
+#[derive(Debug)]
+struct RequestReader {
+    when: Conditions,
+    requester: Path,
+    domains: Option<Place>,
+    preset: Option<Place>,
+    justification: Place,
+    duration: Option<Place>,
+}
+
+#[derive(Debug)]
+struct StateReader {
+    when: Conditions,
+    state: Path,
+    by: Path,
+    comment: Option<Path>,
+    approved: Vec<String>,
+    denied: Vec<String>,
+    closed: Vec<String>,
+}
+
+#[derive(Debug)]
+struct CommentReader {
+    when: Conditions,
+    text: Path,
+    by: Path,
+}
+
+/// A JSONPath with the field that it is of.
+#[derive(Debug)]
+struct Path {
+    field: &'static str,
+    path: JsonPath,
+}
+
+/// A path, and the heading under which its text stands.
+#[derive(Debug)]
+struct Place {
+    path: Path,
+    section: Option<String>,
+}
+
+#[derive(Debug)]
+struct Conditions(Vec<(Path, Vec<String>)>);
+
+impl Reader {
+    /// Reads a table's paths.
+    pub fn new(adapter: &str, settings: &Settings) -> Result<Self, AdapterError> {
+        let compile = Compile { adapter };
+        let Settings { ticket, id, request, states, comments, .. } = settings;
+        Ok(Self {
+            ticket: compile.paths("ticket", ticket)?,
+            id: id.as_ref().map_or(Ok(Vec::new()), |id| compile.paths("id", id))?,
+            request: request.as_ref().map(|request| compile.request(request)).transpose()?,
+            states: states.as_ref().map(|states| compile.states(states)).transpose()?,
+            comments: comments.as_ref().map(|comments| compile.comments(comments)).transpose()?,
+        })
+    }
+
+    /// What a message says.
+    pub fn read(&self, body: &Value) -> Result<Said, Missing> {
+        let ticket = || joined(&self.ticket, body);
+        if let Some(request) = self.request.as_ref().filter(|request| request.when.are_true(body)) {
+            return request.read(ticket()?, body);
+        }
+        if let Some(comments) = self.comments.as_ref().filter(|comments| comments.when.are_true(body)) {
+            let (text, by) = (comments.text.needed(body)?, comments.by.needed(body)?);
+            return Ok(Said::Comment { ticket: ticket()?, by, text });
+        }
+        match self.states.as_ref().filter(|states| states.when.are_true(body)) {
+            Some(states) => states.read(ticket, body),
+            None => Ok(Said::Nothing),
+        }
+    }
+
+    /// What makes a message the same as another delivery of it, where the adapter says.
+    pub fn id(&self, body: &Value) -> Result<Option<String>, Missing> {
+        if self.id.is_empty() { Ok(None) } else { joined(&self.id, body).map(Some) }
+    }
+}
+
+impl RequestReader {
+    fn read(&self, ticket: String, body: &Value) -> Result<Said, Missing> {
+        let one = |place: &Option<Place>| place.as_ref().and_then(|place| place.text(body));
+        let domains = self.domains.as_ref().map(|place| place.texts(body)).unwrap_or_default();
+        let separates = |c: char| c.is_whitespace() || c == ',' || c == ';';
+        let domains = domains.iter().flat_map(|text| text.split(separates)).filter(|word| !word.is_empty());
+        Ok(Said::Request {
+            ticket,
+            requester: self.requester.needed(body)?,
+            domains: domains.take(MOST).map(str::to_owned).collect(),
+            preset: one(&self.preset),
+            justification: self.justification.text(body).ok_or_else(|| self.justification.path.missing())?,
+            duration: one(&self.duration),
+        })
+    }
+}
+
+impl StateReader {
+    fn read(&self, ticket: impl Fn() -> Result<String, Missing>, body: &Value) -> Result<Said, Missing> {
+        // A message that speaks of no state is about something else of the ticket.
+        let Some(state) = self.state.text(body) else { return Ok(Said::Nothing) };
+        let is = |states: &[String]| states.contains(&state);
+        let (approved, denied) = (is(&self.approved), is(&self.denied));
+        if approved || denied {
+            let comment = self.comment.as_ref().and_then(|path| path.text(body));
+            return Ok(Said::Decided { ticket: ticket()?, by: self.by.needed(body)?, approved, comment });
+        }
+        if is(&self.closed) {
+            return Ok(Said::Closed { ticket: ticket()?, by: self.by.needed(body)?, state });
+        }
+        Ok(Said::Nothing)
+    }
+}
+
+impl Conditions {
+    fn are_true(&self, body: &Value) -> bool {
+        self.0.iter().all(|(path, texts)| path.text(body).is_some_and(|found| texts.contains(&found)))
+    }
+}
+
+impl Path {
+    /// All texts to which it leads; those of a list, too.
+    fn texts(&self, body: &Value) -> Vec<String> {
+        let mut texts = Vec::new();
+        for found in self.path.query(body).iter().take(MOST) {
+            match found {
+                Value::Array(items) => texts.extend(items.iter().take(MOST).filter_map(text)),
+                other => texts.extend(text(other)),
+            }
+        }
+        texts
+    }
+
+    fn text(&self, body: &Value) -> Option<String> {
+        self.texts(body).into_iter().next()
+    }
+
+    fn needed(&self, body: &Value) -> Result<String, Missing> {
+        self.text(body).ok_or_else(|| self.missing())
+    }
+
+    fn missing(&self) -> Missing {
+        Missing { field: self.field, path: self.path.to_string() }
+    }
+}
+
+impl Place {
+    fn texts(&self, body: &Value) -> Vec<String> {
+        let texts = self.path.texts(body);
+        match &self.section {
+            None => texts,
+            Some(heading) => texts.iter().filter_map(|text| under(text, heading)).collect(),
+        }
+    }
+
+    fn text(&self, body: &Value) -> Option<String> {
+        self.texts(body).into_iter().next()
+    }
+}
+
+/// A value as a text; nothing where there is none.
+fn text(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.trim().chars().take(LONGEST).collect(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Null | Value::Array(_) | Value::Object(_) => return None,
+    };
+    Some(text).filter(|text| !text.is_empty() && text != NO_RESPONSE)
+}
+
+/// What stands in Markdown under a heading, up to the next one; without the fences of a block of code, which some
+/// fields of a form put around it.
+fn under(text: &str, heading: &str) -> Option<String> {
+    let title = |line: &str| {
+        let rest = line.trim_start_matches('#');
+        (rest.len() < line.len() && rest.starts_with(' ')).then(|| rest.trim().to_owned())
+    };
+    let mut lines = text.lines().skip_while(|line| title(line).as_deref() != Some(heading));
+    lines.next()?;
+    let section = lines.take_while(|line| title(line).is_none());
+    let lines: Vec<&str> = section.filter(|line| !line.trim_start().starts_with("```")).collect();
+    self::text(&Value::String(lines.join("\n")))
+}
+
+/// The texts of several paths, each of which must lead to one.
+fn joined(paths: &[Path], body: &Value) -> Result<String, Missing> {
+    let texts: Vec<String> = paths.iter().map(|path| path.needed(body)).collect::<Result<_, _>>()?;
+    Ok(texts.join("#"))
+}
+
+/// Reads paths, and says of which field one is that can't be read.
+struct Compile<'a> {
+    adapter: &'a str,
+}
+
+impl Compile<'_> {
+    fn path(&self, field: &'static str, text: &str) -> Result<Path, AdapterError> {
+        let path = JsonPath::parse(text).map_err(|cause| AdapterError {
+            adapter: self.adapter.to_owned(),
+            field: field.to_owned(),
+            problem: format!("{text:?} is no JSONPath: {cause}"),
+        })?;
+        Ok(Path { field, path })
+    }
+
+    fn paths(&self, field: &'static str, paths: &Paths) -> Result<Vec<Path>, AdapterError> {
+        let texts = match paths {
+            Paths::One(text) => std::slice::from_ref(text),
+            Paths::Several(texts) if !texts.is_empty() => texts,
+            Paths::Several(_) => {
+                return Err(AdapterError {
+                    adapter: self.adapter.to_owned(),
+                    field: field.to_owned(),
+                    problem: "is empty".to_owned(),
+                });
+            }
+        };
+        texts.iter().map(|text| self.path(field, text)).collect()
+    }
+
+    fn place(&self, field: &'static str, place: &Field) -> Result<Place, AdapterError> {
+        Ok(match place {
+            Field::Path(path) => Place { path: self.path(field, path)?, section: None },
+            Field::Section { path, section } => {
+                Place { path: self.path(field, path)?, section: Some(section.trim().to_owned()) }
+            }
+        })
+    }
+
+    fn place_if(&self, field: &'static str, place: Option<&Field>) -> Result<Option<Place>, AdapterError> {
+        place.map(|place| self.place(field, place)).transpose()
+    }
+
+    fn when(&self, field: &'static str, when: &When) -> Result<Conditions, AdapterError> {
+        let one = |(path, texts): (&String, &Vec<String>)| Ok((self.path(field, path)?, texts.clone()));
+        when.iter().map(one).collect::<Result<_, _>>().map(Conditions)
+    }
+
+    fn request(&self, request: &RequestSettings) -> Result<RequestReader, AdapterError> {
+        let RequestSettings { when, requester, domains, preset, justification, duration } = request;
+        Ok(RequestReader {
+            when: self.when("request.when", when)?,
+            requester: self.path("request.requester", requester)?,
+            domains: self.place_if("request.domains", domains.as_ref())?,
+            preset: self.place_if("request.preset", preset.as_ref())?,
+            justification: self.place("request.justification", justification)?,
+            duration: self.place_if("request.duration", duration.as_ref())?,
+        })
+    }
+
+    fn states(&self, states: &StateSettings) -> Result<StateReader, AdapterError> {
+        let StateSettings { when, state, by, comment, approved, denied, closed } = states;
+        Ok(StateReader {
+            when: self.when("states.when", when)?,
+            state: self.path("states.state", state)?,
+            by: self.path("states.by", by)?,
+            comment: comment.as_ref().map(|path| self.path("states.comment", path)).transpose()?,
+            approved: approved.clone(),
+            denied: denied.clone(),
+            closed: closed.clone(),
+        })
+    }
+
+    fn comments(&self, comments: &CommentSettings) -> Result<CommentReader, AdapterError> {
+        Ok(CommentReader {
+            when: self.when("comments.when", &comments.when)?,
+            text: self.path("comments.text", &comments.text)?,
+            by: self.path("comments.by", &comments.by)?,
+        })
+    }
+}
