@@ -25,6 +25,13 @@ PARAMETERS := \
 	HomeDirectories:HOME_DIRECTORIES \
 	IntakeConcurrency:INTAKE_CONCURRENCY \
 	SlackSecretArn:SLACK_SECRET_ARN \
+	SlackTokenSecretArn:SLACK_TOKEN_SECRET_ARN \
+	TeamsSecretArn:TEAMS_SECRET_ARN \
+	TeamsBotSecretArn:TEAMS_BOT_SECRET_ARN \
+	TicketSecretsArn:TICKET_SECRETS_ARN \
+	TicketAuthorizationsArn:TICKET_AUTHORIZATIONS_ARN \
+	PartnerEventBusName:PARTNER_EVENT_BUS_NAME \
+	PartnerAdapter:PARTNER_ADAPTER \
 	AlertLogRetentionDays:ALERT_LOG_RETENTION_DAYS \
 	FunctionLogRetentionDays:FUNCTION_LOG_RETENTION_DAYS
 
@@ -46,6 +53,12 @@ SEEDS ?= 10000
 FROM ?= 0
 SEED ?=
 
+# Of redrive: anything, to be told only what lies in the dead-letter queues.
+DRY_RUN ?=
+
+# Of what strangers send: how many random cases of each kind.
+CASES ?= 50000
+
 # A file for the stack's outputs as JSON, or nothing.
 OUTPUTS_JSON ?=
 
@@ -62,7 +75,7 @@ variable = $(lastword $(subst :, ,$(1)))
 parameter = $(if $(filter undefined,$(origin $(variable))),,--parameter '$(firstword $(subst :, ,$(1)))=$($(variable))')
 
 .DEFAULT_GOAL := package
-.PHONY: help package deploy delete outputs check build lint test simulate bench demo cargo cargo-lambda
+.PHONY: help package deploy delete outputs redrive check build lint test simulate fuzz bench demo cargo cargo-lambda
 .NOTPARALLEL:
 
 help: ## lists the targets
@@ -82,6 +95,9 @@ delete: ## deletes the stack
 
 outputs: ## prints the stack's outputs
 	@venv=$(VENV) && $(STACK) outputs --stack-name '$(APP_STACK_NAME)' $(if $(OUTPUTS_JSON),--json '$(OUTPUTS_JSON)')
+
+redrive: ## sends what lies in the stack's dead-letter queues again, DRY_RUN=1 only counts it
+	@venv=$(VENV) && "$$venv/bin/python" infra/redrive.py --stack-name '$(APP_STACK_NAME)' $(if $(DRY_RUN),--dry-run)
 
 package: check build ## builds the functions, and uploads them and the templates CFN_ARTEFACT_S3_BUCKET=…
 	@python3 infra/package.py --binaries '$(BINARIES)' --config '$(CONFIG)' --policy '$(POLICY)' $(FUNCTIONS)
@@ -119,7 +135,7 @@ cargo:
 # --- tests
 
 test: cargo ## sets up, builds, and runs the lints and all tests
-	@tests/setup/packages.sh
+	@tests/setup/packages.sh browser
 	@tests/setup/venv.sh >/dev/null
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory build PROFILE=dev
@@ -137,11 +153,14 @@ simulate: cargo ## runs the function that decides through random histories SEEDS
 	@cargo run --quiet --locked --profile bench --package tests --bin simulate -- \
 		$(if $(SEED),--seed '$(SEED)',--seeds '$(SEEDS)' --from '$(FROM)')
 
+fuzz: cargo ## what strangers send, as random texts and bodies: CASES=… of each, where `make test` takes 256
+	@PROPTEST_CASES='$(CASES)' cargo test --quiet --locked --package egress --package intake --package notify fuzz_
+
 bench: cargo ## measures what has a budget
 	@tests/setup/packages.sh
 	@tests/setup/venv.sh >/dev/null
-	@cargo build --locked --profile bench --package requests
-	@cargo bench --locked --package tests --bench reconcile --bench requests
+	@cargo build --locked --profile bench --package requests --package intake
+	@cargo bench --locked --package tests --bench reconcile --bench requests --bench intake
 
 demo: cargo ## replays the article's experiment on this machine
 	@tests/setup/packages.sh

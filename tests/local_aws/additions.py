@@ -1,8 +1,8 @@
 """All that is added to MiniStack, in one list."""
 
 from . import (
-    bus_policies, cloudformation, custom_resources, ec2, efs, function_logs, iam, network_firewall,
-    sagemaker, schedules,
+    bus_policies, cloudformation, custom_resources, ec2, efs, event_source_mappings, function_logs, iam,
+    network_firewall, queues, rule_targets, sagemaker, schedules, transport,
 )
 from .going import let_go
 
@@ -19,3 +19,7 @@ def register(minute: float) -> None:
     custom_resources.register()
     function_logs.register()
     schedules.register(minute)
+    rule_targets.register()
+    queues.register()
+    event_source_mappings.register()
+    transport.register()

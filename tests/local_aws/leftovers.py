@@ -97,6 +97,7 @@ _SIMPLE = (
     ("AWS::NetworkFirewall::FirewallPolicy", "network-firewall", "list_firewall_policies", "FirewallPolicies", "Arn"),
     ("AWS::NetworkFirewall::RuleGroup", "network-firewall", "list_rule_groups", "RuleGroups", "Arn"),
     ("AWS::Lambda::Function", "lambda", "list_functions", "Functions", "FunctionName"),
+    ("AWS::Lambda::EventSourceMapping", "lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),
     ("AWS::DynamoDB::Table", "dynamodb", "list_tables", "TableNames", None),
     ("AWS::Logs::LogGroup", "logs", "describe_log_groups", "logGroups", "logGroupName"),
     ("AWS::SNS::Topic", "sns", "list_topics", "Topics", "TopicArn"),

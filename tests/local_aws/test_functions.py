@@ -13,42 +13,11 @@ from urllib.parse import urlparse
 
 from botocore.exceptions import ClientError
 
-from .testing import Story, client, eventually, function_zip, unique
-
-ROLE = {
-    "Type": "AWS::IAM::Role",
-    "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}},
-}
+from .testing import FunctionStory, client, eventually, unique
 
 
-class Functions(Story):
-    """A function from a zip in S3, with triggers around it."""
-
-    def setUp(self) -> None:
-        self.bucket = unique("artifacts")
-        self.function = unique("tell")
-        s3 = client("s3")
-        s3.create_bucket(Bucket=self.bucket)
-        s3.put_object(Bucket=self.bucket, Key="tell.zip", Body=function_zip())
-        self.addCleanup(lambda: (s3.delete_object(Bucket=self.bucket, Key="tell.zip"),
-                                 s3.delete_bucket(Bucket=self.bucket)))
-
-    def template(self, **resources: Any) -> dict[str, Any]:
-        """A template with the telling function in it."""
-        function = {
-            "Type": "AWS::Lambda::Function",
-            "Properties": {
-                "FunctionName": self.function, "Runtime": "provided.al2023", "Handler": "bootstrap", "Timeout": 20,
-                "Role": {"Fn::GetAtt": ["Role", "Arn"]}, "Code": {"S3Bucket": self.bucket, "S3Key": "tell.zip"},
-            },
-        }
-        return {"Resources": {"Role": ROLE, "Function": function, **resources}}
-
-    def permission(self, principal: str) -> dict[str, Any]:
-        """That a service may invoke it."""
-        return {"Type": "AWS::Lambda::Permission", "Properties": {
-            "FunctionName": {"Ref": "Function"}, "Action": "lambda:InvokeFunction", "Principal": principal}}
+class Functions(FunctionStory):
+    """What starts the telling function, and what it may do."""
 
     def custom(self, **properties: Any) -> dict[str, Any]:
         """A custom resource that it provides."""
@@ -154,6 +123,69 @@ class Functions(Story):
         eventually("the function is told", lambda: self.told(self.function))
         self.assertEqual([event["source"] for event in self.told(self.function)], ["egress.intake"])
 
+    def test_everything_on_a_second_bus_starts_the_function_and_what_another_pattern_names_does_not(self) -> None:
+        everything, chosen = unique("everything"), unique("chosen")
+        either = {"$or": [{"source": ["egress.requests"], "detail-type": ["A"]},
+                          {"source": ["egress.intake"], "detail-type": ["B"]}]}
+
+        def rule(bus: str, pattern: dict[str, Any]) -> dict[str, Any]:
+            return {"Type": "AWS::Events::Rule", "DependsOn": "Permission", "Properties": {
+                "EventBusName": {"Ref": bus}, "EventPattern": pattern,
+                "Targets": [{"Id": "f", "Arn": {"Fn::GetAtt": ["Function", "Arn"]}}]}}
+
+        self.deploy(self.template(
+            Permission=self.permission("events.amazonaws.com"),
+            First={"Type": "AWS::Events::EventBus", "Properties": {"Name": chosen}},
+            Second={"Type": "AWS::Events::EventBus", "Properties": {"Name": everything}},
+            Either=rule("First", either), All=rule("Second", {"source": [{"prefix": ""}]}),
+        ))
+        events = client("events")
+        for bus, source, kind in ((chosen, "egress.requests", "B"), (chosen, "egress.intake", "A"),
+                                  (chosen, "egress.intake", "B"), (everything, "anybody", "C")):
+            events.put_events(Entries=[{"EventBusName": bus, "Source": source, "DetailType": kind, "Detail": "{}"}])
+        eventually("both come", lambda: len(self.told(self.function)) >= 2)
+        told = {(event["source"], event["detail-type"]) for event in self.told(self.function)}
+        self.assertEqual(told, {("egress.intake", "B"), ("anybody", "C")})
+        # What a partner says, nobody else can: AWS keeps such sources to itself.
+        partner = {"EventBusName": everything, "Source": "aws.partner/x", "DetailType": "C", "Detail": "{}"}
+        answer = events.put_events(Entries=[partner])["Entries"][0]
+        self.assertEqual(answer["ErrorCode"], "NotAuthorizedForSourceException")
+
+    def test_an_event_by_a_rule_is_tried_as_the_name_says_that_the_rule_calls(self) -> None:
+        def invocation(qualifier: str, attempts: int) -> dict[str, Any]:
+            return {"Type": "AWS::Lambda::EventInvokeConfig", "DependsOn": "Alias", "Properties": {
+                "FunctionName": {"Ref": "Function"}, "Qualifier": qualifier, "MaximumRetryAttempts": attempts,
+                "DestinationConfig": {"OnFailure": {"Destination": {"Fn::GetAtt": ["Failed", "Arn"]}}}}}
+
+        def rule(kind: str, target: dict[str, Any]) -> dict[str, Any]:
+            return {"Type": "AWS::Events::Rule", "Properties": {
+                "EventBusName": {"Ref": "Bus"}, "EventPattern": {"detail-type": [kind]},
+                "Targets": [{"Id": "f", "Arn": target, "Input": json.dumps({"fail": kind})}]}}
+
+        outputs = self.deploy(self.template(
+            Bus={"Type": "AWS::Events::EventBus", "Properties": {"Name": self.function}},
+            Alias={"Type": "AWS::Lambda::Alias", "Properties": {
+                "FunctionName": {"Ref": "Function"}, "FunctionVersion": "$LATEST", "Name": "tick"}},
+            Failed={"Type": "AWS::SQS::Queue"},
+            Latest=invocation("$LATEST", 1), Tick=invocation("tick", 0),
+            Permission=self.permission("events.amazonaws.com"),
+            Once=rule("once", {"Ref": "Alias"}), Twice=rule("twice", {"Fn::GetAtt": ["Function", "Arn"]}),
+        ) | {"Outputs": {"Failed": {"Value": {"Ref": "Failed"}}}})
+        self.allow("sqs:SendMessage", "*")
+        for kind in ("once", "twice"):
+            entry = {"EventBusName": self.function, "Source": "any", "DetailType": kind, "Detail": "{}"}
+            client("events").put_events(Entries=[entry])
+        kept: list[Any] = []
+
+        def both() -> bool:
+            messages = client("sqs").receive_message(QueueUrl=outputs["Failed"], WaitTimeSeconds=1).get("Messages", [])
+            kept.extend(json.loads(message["Body"])["requestPayload"]["fail"] for message in messages)
+            return len(kept) == 2
+
+        eventually("both are kept", both)
+        self.assertEqual(kept, ["once", "twice"])
+        self.assertEqual(sorted(event["fail"] for event in self.told(self.function)), ["once", "twice", "twice"])
+
     def test_a_failing_event_is_tried_again_and_then_kept(self) -> None:
         outputs = self.deploy(self.template(
             Failed={"Type": "AWS::SQS::Queue"},
@@ -167,13 +199,6 @@ class Functions(Story):
             QueueUrl=outputs["Failed"], WaitTimeSeconds=1).get("Messages"))[0]
         self.assertEqual(json.loads(message["Body"])["requestPayload"], {"fail": True})
         self.assertEqual(len(self.told(self.function)), 2)
-
-    def allow(self, action: str, resource: str, condition: dict[str, Any] | None = None) -> None:
-        """Let the function's role do something."""
-        role = client("lambda").get_function_configuration(FunctionName=self.function)["Role"].rpartition("/")[2]
-        statement = {"Effect": "Allow", "Action": action, "Resource": resource, "Condition": condition or {}}
-        client("iam").put_role_policy(RoleName=role, PolicyName=action.replace(":", "-"), PolicyDocument=json.dumps(
-            {"Version": "2012-10-17", "Statement": [statement]}))
 
     def test_a_function_may_do_what_its_role_may_and_no_more(self) -> None:
         self.deploy(self.template())
@@ -283,11 +308,30 @@ class Functions(Story):
                 root.put_events(Entries=entries)
             self.assertEqual(refusal.exception.response["Error"]["Code"], "AccessDeniedException")
 
-    def call(self, service: str, operation: str, **arguments: Any) -> str:
-        """What a service answers to the function."""
-        payload = json.dumps({"call": [service, operation, arguments]}).encode()
-        answer = client("lambda").invoke(FunctionName=self.function, Payload=payload)["Payload"].read()
-        return json.loads(answer)["answer"]
+    def test_a_topic_that_asks_for_encryption_takes_what_a_role_may_publish(self) -> None:
+        deny = {"Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": {"Ref": "Topic"},
+                "Condition": {"Bool": {"aws:SecureTransport": False}}}
+        outputs = self.deploy(self.template(
+            Topic={"Type": "AWS::SNS::Topic"},
+            Policy={"Type": "AWS::SNS::TopicPolicy", "Properties": {
+                "Topics": [{"Ref": "Topic"}], "PolicyDocument": {"Version": "2012-10-17", "Statement": [deny]}}},
+        ) | {"Outputs": {"Topic": {"Value": {"Ref": "Topic"}}}})
+        publish = {"TopicArn": outputs["Topic"], "Message": "a message"}
+        self.assertEqual(self.call("sns", "publish", **publish), "AuthorizationError")
+        self.allow("sns:Publish", outputs["Topic"])
+        self.assertEqual(self.call("sns", "publish", **publish), "ok")
+
+    def test_a_role_may_read_one_secret_and_no_other(self) -> None:
+        text = json.dumps({"jira": "one", "github": "two"})
+        secrets = {name: {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": text}}
+                   for name in ("Mine", "Other")}
+        outputs = self.deploy(self.template(**secrets) | {
+            "Outputs": {name: {"Value": {"Ref": name}} for name in secrets}})
+        self.allow("secretsmanager:GetSecretValue", outputs["Mine"])
+        for name, answer in (("Mine", "ok"), ("Other", "AccessDeniedException")):
+            self.assertEqual(self.call("secretsmanager", "get_secret_value", SecretId=outputs[name]), answer)
+        read = client("secretsmanager").get_secret_value(SecretId=outputs["Mine"])["SecretString"]
+        self.assertEqual(json.loads(read), json.loads(text))
 
     def test_a_topic_gives_to_a_queue(self) -> None:
         allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",

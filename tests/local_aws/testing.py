@@ -96,3 +96,52 @@ class Story(unittest.TestCase):
             return []
         lines = [event["message"].strip() for event in events]
         return [json.loads(line[5:]) for line in lines if line.startswith("TELL ")]
+
+
+ROLE = {
+    "Type": "AWS::IAM::Role",
+    "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}},
+}
+
+
+class FunctionStory(Story):
+    """A story on the telling function, from a zip in S3, with triggers around it."""
+
+    def setUp(self) -> None:
+        self.bucket = unique("artifacts")
+        self.function = unique("tell")
+        s3 = client("s3")
+        s3.create_bucket(Bucket=self.bucket)
+        s3.put_object(Bucket=self.bucket, Key="tell.zip", Body=function_zip())
+        self.addCleanup(lambda: (s3.delete_object(Bucket=self.bucket, Key="tell.zip"),
+                                 s3.delete_bucket(Bucket=self.bucket)))
+
+    def template(self, **resources: Any) -> dict[str, Any]:
+        """A template with the telling function in it."""
+        function = {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "FunctionName": self.function, "Runtime": "provided.al2023", "Handler": "bootstrap", "Timeout": 20,
+                "Role": {"Fn::GetAtt": ["Role", "Arn"]}, "Code": {"S3Bucket": self.bucket, "S3Key": "tell.zip"},
+            },
+        }
+        return {"Resources": {"Role": ROLE, "Function": function, **resources}}
+
+    def permission(self, principal: str) -> dict[str, Any]:
+        """That a service may invoke it."""
+        return {"Type": "AWS::Lambda::Permission", "Properties": {
+            "FunctionName": {"Ref": "Function"}, "Action": "lambda:InvokeFunction", "Principal": principal}}
+
+    def allow(self, action: str, resource: str, condition: dict[str, Any] | None = None) -> None:
+        """Let the function's role do something."""
+        role = client("lambda").get_function_configuration(FunctionName=self.function)["Role"].rpartition("/")[2]
+        statement = {"Effect": "Allow", "Action": action, "Resource": resource, "Condition": condition or {}}
+        client("iam").put_role_policy(RoleName=role, PolicyName=action.replace(":", "-"), PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [statement]}))
+
+    def call(self, service: str, operation: str, **arguments: Any) -> str:
+        """What a service answers to the function."""
+        payload = json.dumps({"call": [service, operation, arguments]}).encode()
+        answer = client("lambda").invoke(FunctionName=self.function, Payload=payload)["Payload"].read()
+        return json.loads(answer)["answer"]

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What the tests take from the system: for the firewall lab Suricata, the clients of a notebook and, for
 # root, the network tools; for the local AWS a Python that makes virtual environments; and a C compiler.
+# With the argument `browser`, which only the tests need, also Chromium, and a font for it.
 # Says nothing when all is there. As root it installs what is missing; as anyone else it says in one line
 # what to run.
 set -eu
@@ -22,6 +23,9 @@ need python3 python3
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
 need pip3 python3-pip
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
+if [ "${1-}" = browser ]; then
+    need chromium "chromium fonts-dejavu-core"
+fi
 if [ "$user" = 0 ]; then
     need ip iproute2
     need ethtool ethtool
@@ -30,7 +34,7 @@ fi
 
 script=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)/packages.sh
 if [ "$user" != 0 ]; then
-    echo "The tests need$missing. Run: sudo $script" >&2
+    echo "The tests need$missing. Run: sudo $script${1:+ $1}" >&2
     exit 1
 fi
 if ! command -v apt-get >/dev/null; then

@@ -292,6 +292,16 @@ async fn stories_about_functions() {
 }
 
 #[tokio::test]
+async fn stories_about_queues() {
+    stories("local_aws.test_queues").await;
+}
+
+#[tokio::test]
+async fn stories_about_redrive() {
+    stories("local_aws.test_redrive").await;
+}
+
+#[tokio::test]
 async fn stories_about_studio() {
     stories("local_aws.test_studio").await;
 }
