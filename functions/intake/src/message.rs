@@ -1,9 +1,10 @@
-//! What people say to the function that decides, as the event of the bus that it becomes.
+//! What people say to the function that decides, as the event of the bus that it becomes; and what is told to those
+//! whose words could not be taken.
 
 use egress::bus::Event;
 use egress::events::{
-    DomainRequested, EventError, ExtensionRequested, GrantRevoked, Question, QuestionAsked, RequestDecided,
-    RequestWithdrawn, source,
+    CommandNotTaken, DomainRequested, EventError, ExtensionRequested, GrantRevoked, Question, QuestionAsked,
+    RequestDecided, RequestWithdrawn, TicketClosed, source,
 };
 use egress::request::RequestId;
 
@@ -12,7 +13,8 @@ const SHORTEST: u64 = 60;
 
 /// A duration as people write it, `90m` or `8h`, in seconds; or why it is none.
 pub(crate) fn seconds(text: &str) -> Result<u64, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write a duration as 90m, 8h or 7d"))?;
     if duration.as_secs() < SHORTEST {
         return Err("a grant lasts at least a minute".to_owned());
     }
@@ -32,9 +34,16 @@ pub enum Message {
     Revoke(GrantRevoked),
     /// The requester takes a pending request back.
     Withdraw(RequestWithdrawn),
+    /// A ticket was closed.
+    Close(TicketClosed),
     /// Somebody wants to know something.
     Ask(QuestionAsked),
+    /// Somebody has said what can't be taken. It goes to them, and to nobody who decides.
+    NotTaken(CommandNotTaken),
 }
+
+/// What stands before a message's key in the id of the event that says that it was not taken.
+pub(crate) const NOT_TAKEN: &str = "not-taken.";
 
 impl Message {
     /// Whether the function that it is meant for would take it.
@@ -45,7 +54,9 @@ impl Message {
             Self::Decide(detail) => detail.check(),
             Self::Revoke(detail) => detail.check(),
             Self::Withdraw(detail) => detail.check(),
+            Self::Close(detail) => detail.check(),
             Self::Ask(detail) => detail.check(),
+            Self::NotTaken(_) => Ok(()),
         }
     }
 
@@ -57,7 +68,9 @@ impl Message {
             Self::Decide(detail) => Event::new(source::INTAKE, "RequestDecided", detail)?,
             Self::Revoke(detail) => Event::new(source::INTAKE, "GrantRevoked", detail)?,
             Self::Withdraw(detail) => Event::new(source::INTAKE, "RequestWithdrawn", detail)?,
+            Self::Close(detail) => Event::new(source::INTAKE, "TicketClosed", detail)?,
             Self::Ask(detail) => Event::new(source::INTAKE, "QuestionAsked", detail)?,
+            Self::NotTaken(detail) => Event::new(source::INTAKE, "CommandNotTaken", detail)?,
         })
     }
 
@@ -69,7 +82,12 @@ impl Message {
             Self::Decide(detail) => &detail.message_key,
             Self::Revoke(detail) => &detail.message_key,
             Self::Withdraw(detail) => &detail.message_key,
+            Self::Close(detail) => &detail.message_key,
             Self::Ask(detail) => &detail.message_key,
+            Self::NotTaken(detail) => {
+                let rest = detail.event_id.strip_prefix(NOT_TAKEN).and_then(|rest| rest.split_once('.'));
+                rest.map_or(&detail.event_id, |(_, key)| key)
+            }
         }
     }
 
@@ -81,6 +99,8 @@ impl Message {
             Self::Decide(detail) => Some(detail.request_id.clone()),
             Self::Revoke(detail) => Some(detail.request_id.clone()),
             Self::Withdraw(detail) => Some(detail.request_id.clone()),
+            Self::Close(detail) => Some(detail.request_id.clone()),
+            Self::NotTaken(_) => None,
             Self::Ask(detail) => match &detail.question {
                 Question::Status { request_id } => Some(request_id.clone()),
                 Question::Why { .. } | Question::List { .. } => None,
@@ -88,7 +108,7 @@ impl Message {
         }
     }
 
-    /// The action, as the webhook calls it.
+    /// The action, as the webhook calls it, for the log.
     pub fn action(&self) -> &'static str {
         match self {
             Self::Request(_) => "request",
@@ -96,6 +116,8 @@ impl Message {
             Self::Decide(_) => "decide",
             Self::Revoke(_) => "revoke",
             Self::Withdraw(_) => "withdraw",
+            Self::Close(_) => "close",
+            Self::NotTaken(_) => "not taken",
             Self::Ask(detail) => match detail.question {
                 Question::Why { .. } => "why",
                 Question::List { .. } => "list",

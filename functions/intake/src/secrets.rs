@@ -1,7 +1,8 @@
-//! The secret that signs webhooks. For a day after it was rotated, its previous version is good as well:
+//! The secrets that sign what comes. For a day after one was rotated, its previous version is good as well:
 //! its senders can't all change at the same moment. A secret that has leaked is rotated twice: then it is
 //! neither version, and signs no longer than the cache lasts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_sdk_secretsmanager::Client;
@@ -9,7 +10,7 @@ use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use egress::aws::with_causes;
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
 /// For how long a secret is used without asking again.
@@ -47,6 +48,24 @@ impl Secrets {
         std::iter::once(&self.current).chain(previous.map(|previous| &previous.secret))
     }
 
+    /// An adapter's own secrets, where these are JSON: `{"jira": "…", "github": "…"}`. Nothing where the current
+    /// version has none for it: who is taken out is out at once. A previous version that can't be read has none.
+    pub(crate) fn of_adapter(&self, adapter: &str) -> Result<Option<Self>, SecretError> {
+        let own = |secret: &SecretString| {
+            let all: BTreeMap<String, SecretString> = serde_json::from_str(secret.expose_secret())?;
+            Ok(all.get(adapter).filter(|own| !own.expose_secret().is_empty()).cloned())
+        };
+        // Of an error of this kind the text could hold a part of the secret.
+        let wrong =
+            |error: serde_json::Error| SecretError(format!("not JSON of texts: {:?}", error.classify()));
+        let Some(current) = own(&self.current).map_err(wrong)? else { return Ok(None) };
+        let previous = self.previous.as_ref().and_then(|previous| {
+            let secret = own(&previous.secret).unwrap_or_default()?;
+            Some(Previous { secret, replaced_at: previous.replaced_at })
+        });
+        Ok(Some(Self { current, previous }))
+    }
+
     /// The two versions as Secrets Manager describes them. A current one that doesn't say since when it
     /// exists leaves no time for the one before.
     fn of(current: Option<GetSecretValueOutput>, previous: Option<GetSecretValueOutput>) -> Option<Self> {
@@ -64,7 +83,7 @@ fn text(version: GetSecretValueOutput) -> Option<SecretString> {
 
 /// The secret can't be had.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the secret of the webhooks can't be read: {0}")]
+#[error("a secret can't be read: {0}")]
 pub struct SecretError(pub String);
 
 /// Where the secrets are kept.
@@ -153,7 +172,6 @@ mod tests {
     use std::sync::Mutex as Lock;
 
     use aws_sdk_secretsmanager::primitives::DateTime;
-    use secrecy::ExposeSecret;
 
     use super::*;
 
@@ -215,6 +233,26 @@ mod tests {
         assert!(secrets.previous.is_none());
         assert!(Secrets::of(Some(version("", Some(0))), None).is_none());
         assert!(Secrets::of(None, Some(version("old", Some(0)))).is_none());
+    }
+
+    #[test]
+    fn an_adapter_has_its_own_secret_and_one_that_was_taken_out_has_none() {
+        let of = |current: &str, previous: &str| {
+            let previous = Previous { secret: previous.into(), replaced_at: at(0) };
+            let secrets = Secrets { current: current.into(), previous: Some(previous) };
+            let own = secrets.of_adapter("jira")?;
+            let good = own.iter().flat_map(|own| own.good(at(1)));
+            Ok::<_, SecretError>(good.map(|secret| secret.expose_secret().to_owned()).collect::<Vec<_>>())
+        };
+        let both = r#"{"jira": "a", "github": "b"}"#;
+        assert_eq!(of(both, r#"{"jira": "old"}"#).unwrap(), ["a", "old"]);
+        assert_eq!(of(both, "a placeholder").unwrap(), ["a"]);
+        for without in [r#"{"github": "b"}"#, r#"{"jira": ""}"#, "{}"] {
+            assert_eq!(of(without, both).unwrap(), [""; 0], "{without}");
+        }
+        for wrong in ["a text", r#"["a"]"#, r#"{"jira": 5}"#] {
+            assert!(!of(wrong, both).unwrap_err().to_string().contains("a text"), "{wrong}");
+        }
     }
 
     #[test]

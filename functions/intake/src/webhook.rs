@@ -234,18 +234,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_body_is_too_strange(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn fuzz_no_body_is_too_strange(body in proptest::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(message(&body, "d").is_err());
         }
 
         #[test]
-        fn no_field_is_too_strange(requester in "\\PC*", domain in ".*", duration in "\\PC{0,12}") {
+        fn fuzz_no_field_is_too_strange(requester in "\\PC*", domain in ".*", duration in "\\PC{0,12}") {
             let body = json!({"action": "request", "requester": requester, "domains": [domain], "justification": "x", "duration": duration});
             let _ = read(&body);
         }
 
         #[test]
-        fn whatever_is_taken_can_be_acted_on(action in 0..8_usize, field in "[a-z_]{2,13}", text in ".{0,300}", nested: bool) {
+        fn fuzz_whatever_is_taken_can_be_acted_on(action in 0..8_usize, field in "[a-z_]{2,13}", text in ".{0,300}", nested: bool) {
             let (name, mut body, _) = actions().swap_remove(action);
             let value = if nested { json!({"via": text, "to": text}) } else { json!(text) };
             let known: Vec<String> = body.as_object().unwrap().keys().cloned().collect();

@@ -1,6 +1,14 @@
 //! Stories of what is sent to intake, from the HTTP request to the bus, with a bus and secrets in memory.
 
-#[cfg(test)]
+#![cfg(test)]
+
+mod dialog;
+mod fuzz;
+mod harness;
+mod partner;
 mod slack;
-#[cfg(test)]
+mod slack_api;
+mod strangers;
+mod teams;
+mod tickets;
 mod webhooks;

@@ -1,67 +1,11 @@
 //! What becomes of what people type and press in Slack.
 
-use std::sync::Mutex;
-
-use egress::bus::{Bus, BusError, Event};
-use egress::config::Config;
-use egress::events::Incoming;
-use hmac::{Hmac, KeyInit, Mac};
-use intake::Intake;
-use intake::secrets::{SecretError, SecretSource, Secrets};
-use jiff::Timestamp;
-use lambda_http::{Body, Request};
-use proptest::prelude::*;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
-const NOW: i64 = 1_767_225_600;
-const SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
-const CONFIG: &str = r#"
-denied_domains = [".evil.org"]
-[groups]
-approvers = ["bob@example.com"]
-[identities]
-"alice@example.com" = { slack = "U2CERLKJA" }
-"bob@example.com" = { slack = "U0B0B" }
-"#;
-const RESPONSE_URL: &str = "https://hooks.slack.com/commands/T1DC2JH3J/397700885554/96rGlfmibIGlgcZRskXaIFfN";
-
-/// The bus, which can fail, and the secrets: one for each door.
-#[derive(Default)]
-struct Edges {
-    published: Mutex<Vec<Event>>,
-    bus_fails: bool,
-}
-
-struct Secret(&'static str);
-
-impl Bus for &Edges {
-    async fn publish(&self, events: &[Event]) -> Result<(), BusError> {
-        if self.bus_fails {
-            return Err(BusError::Unavailable("throttled".to_owned()));
-        }
-        self.published.lock().unwrap().extend_from_slice(events);
-        Ok(())
-    }
-}
-
-impl SecretSource for Secret {
-    async fn fetch(&self) -> Result<Secrets, SecretError> {
-        Ok(Secrets { current: self.0.into(), previous: None })
-    }
-}
-
-fn intake(edges: &Edges) -> Intake<&Edges, Secret> {
-    let config = Config::parse(CONFIG).unwrap();
-    Intake::new(edges, Secret("the webhook's")).with_slack(Secret(SECRET), config)
-}
-
-fn form(fields: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
-}
+use crate::harness::{Edges, RESPONSE_URL, SLACK, form, sample, slack};
 
 /// What Slack sends when somebody types `/egress` and this.
-fn typed(user_id: &str, text: &str) -> String {
+pub(crate) fn typed(user_id: &str, text: &str) -> String {
     form(&[
         ("team_id", "T1DC2JH3J"),
         ("user_id", user_id),
@@ -74,7 +18,7 @@ fn typed(user_id: &str, text: &str) -> String {
 }
 
 /// What Slack sends when somebody presses a button.
-fn pressed(user_id: &str, action_id: &str, value: &str) -> String {
+pub(crate) fn pressed(user_id: &str, action_id: &str, value: &str) -> String {
     let payload = json!({
         "type": "block_actions", "user": {"id": user_id, "username": "bob"}, "trigger_id": "13345224609.738474920.8088930838d88f008e0",
         "response_url": "https://hooks.slack.com/actions/T1DC2JH3J/1/x",
@@ -83,42 +27,12 @@ fn pressed(user_id: &str, action_id: &str, value: &str) -> String {
     form(&[("payload", &payload.to_string())])
 }
 
-fn signed(secret: &str, body: &str) -> Request {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(format!("v0:{NOW}:{body}").as_bytes());
-    let (mut parts, body) = Request::new(Body::Text(body.to_owned())).into_parts();
-    parts.method = "POST".parse().unwrap();
-    parts.uri = "https://x.lambda-url.eu-west-1.on.aws/slack".parse().unwrap();
-    for (name, value) in [
-        ("content-type", "application/x-www-form-urlencoded".to_owned()),
-        ("x-slack-request-timestamp", NOW.to_string()),
-        ("x-slack-signature", format!("v0={}", hex::encode(mac.finalize().into_bytes()))),
-    ] {
-        parts.headers.insert(name, value.parse().unwrap());
-    }
-    Request::from_parts(parts, body)
-}
-
-async fn send(edges: &Edges, request: Request) -> (u16, String) {
-    let response = intake(edges).handle(request, Timestamp::from_second(NOW).unwrap()).await;
-    (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap())
-}
-
 /// What who has typed it reads.
 async fn says(edges: &Edges, body: &str) -> String {
-    let (status, body) = send(edges, signed(SECRET, body)).await;
+    let (status, body) = edges.send(slack(SLACK, body)).await;
     let answer: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((status, answer["response_type"].as_str()), (200, Some("ephemeral")));
     answer["text"].as_str().unwrap().to_owned()
-}
-
-/// The one event on the bus, which the function that it is meant for must be able to take.
-fn event(edges: &Edges) -> Value {
-    let published = edges.published.lock().unwrap();
-    let [event] = published.as_slice() else { panic!("{published:?}") };
-    let event = json!({"source": event.source, "detail-type": event.detail_type, "detail": event.detail});
-    Incoming::read(event.clone()).unwrap();
-    event
 }
 
 #[tokio::test]
@@ -127,8 +41,8 @@ async fn who_types_a_request_is_answered_at_once_and_it_is_on_the_bus_in_their_o
     let said =
         says(&edges, &typed("U2CERLKJA", "request github.com for 7d because I clone <!channel> & more"))
             .await;
-    insta::assert_snapshot!(said, @"Asked for github.com: req-425663ea0df4. What comes of it is in the notices.");
-    insta::assert_json_snapshot!(event(&edges));
+    insta::assert_snapshot!(said, @"Asked for github.com: req-425663ea0df4. A message of this app says what comes of it.");
+    insta::assert_json_snapshot!(edges.event());
 }
 
 #[tokio::test]
@@ -136,7 +50,7 @@ async fn what_is_said_becomes_the_event_that_it_is() {
     let mut all = Vec::new();
     for text in [
         "extend req-0123456789ab for 2d because not done",
-        "approve req-0123456789ab because fine",
+        "approve req-0123456789ab looks <https://x.example|x.example> &amp; fine",
         "deny req-0123456789ab",
         "revoke req-0123456789ab because done",
         "withdraw req-0123456789ab",
@@ -146,9 +60,11 @@ async fn what_is_said_becomes_the_event_that_it_is() {
     ] {
         let edges = Edges::default();
         let said = says(&edges, &typed("U0B0B", text)).await;
-        let event = event(&edges);
+        let event = edges.event();
         let mut detail = event["detail"].clone();
-        assert_eq!(detail["reply_to"], json!({"via": "slack", "to": RESPONSE_URL}));
+        // What is told for days goes to the person, and all else to where they have said it.
+        let to = if text.starts_with("extend") { "U0B0B" } else { RESPONSE_URL };
+        assert_eq!(detail["reply_to"], json!({"via": "slack", "to": to}));
         for field in ["version", "message_key", "reply_to"] {
             detail.as_object_mut().unwrap().remove(field);
         }
@@ -168,16 +84,35 @@ async fn the_same_body_again_is_the_same_message() {
 }
 
 #[tokio::test]
-async fn a_press_on_a_button_is_a_decision() {
+async fn a_press_on_a_button_is_a_decision_with_what_stands_beside_it() {
     let edges = Edges::default();
-    let answer = send(&edges, signed(SECRET, &pressed("U0B0B", "egress.approve", "req-0123456789ab"))).await;
-    assert_eq!(answer, (200, String::new()));
-    let event = event(&edges);
-    assert_eq!(event["detail-type"], "RequestDecided");
-    assert_eq!(
-        (&event["detail"]["approver"], &event["detail"]["decision"]),
-        (&json!("bob@example.com"), &json!("approve"))
-    );
+    let press = form(&[("payload", &sample("slack_block_actions").to_string())]);
+    assert_eq!(edges.send(slack(SLACK, &press)).await, (200, String::new()));
+    insta::assert_json_snapshot!(edges.event());
+}
+
+#[tokio::test]
+async fn without_a_comment_a_press_is_a_decision_all_the_same() {
+    for (button, detail_type) in [
+        (egress::slack::APPROVE, "RequestDecided"),
+        (egress::slack::DENY, "RequestDecided"),
+        (egress::slack::WITHDRAW, "RequestWithdrawn"),
+    ] {
+        let edges = Edges::default();
+        let answer = edges.send(slack(SLACK, &pressed("U0B0B", button, "req-0123456789ab"))).await;
+        assert_eq!(answer, (200, String::new()));
+        let event = edges.event();
+        assert_eq!(event["detail-type"], detail_type);
+        assert!(event["detail"].get("comment").is_none());
+    }
+}
+
+#[tokio::test]
+async fn who_presses_and_isn_t_known_is_told_why_nothing_happens() {
+    let edges = Edges::default();
+    let press = pressed("UNKNOWN1", "egress.approve", "req-0123456789ab");
+    assert_eq!(edges.send(slack(SLACK, &press)).await, (200, String::new()));
+    insta::assert_json_snapshot!(edges.event());
 }
 
 #[tokio::test]
@@ -188,7 +123,7 @@ async fn what_isn_t_said_well_is_answered_and_nothing_is_on_the_bus() {
         ("U2CERLKJA", ""),
         ("U2CERLKJA", "open <!channel> `x`"),
         ("U2CERLKJA", "request github.com"),
-        ("U2CERLKJA", "request github.com x.evil.org 10.0.0.1 co.uk because I want to"),
+        ("U2CERLKJA", "request github.com x.ngrok.io 10.0.0.1 co.uk because I want to"),
         ("U2CERLKJA", "request 10.0.0.1 because I want to"),
         ("U2CERLKJA", &format!("request github.com because {}", "x".repeat(2_001))),
         ("UNKNOWN1", "request github.com because I want to"),
@@ -205,33 +140,16 @@ async fn what_isn_t_said_well_is_answered_and_nothing_is_on_the_bus() {
 async fn who_isn_t_known_can_ask_questions_in_no_other_name_than_their_own() {
     let edges = Edges::default();
     says(&edges, &typed("UNKNOWN1", "why github.com")).await;
-    assert_eq!(event(&edges)["detail"]["by"], "slack:UNKNOWN1");
+    assert_eq!(edges.event()["detail"]["by"], "slack:UNKNOWN1");
 }
 
 #[tokio::test]
-async fn who_isn_t_proved_hears_nothing_and_nothing_is_read() {
+async fn what_is_signed_for_slack_is_nothing_at_another_way() {
     let edges = Edges::default();
-    let body = typed("U2CERLKJA", "request preset pypi because pip");
-    let mut old = signed(SECRET, &body);
-    old.headers_mut().insert("x-slack-request-timestamp", (NOW - 301).to_string().parse().unwrap());
-    let mut moved = signed(SECRET, &body);
-    *moved.body_mut() = Body::Text(body.replace("U2CERLKJA", "U0B0B"));
-    let mut at_the_webhook = signed(SECRET, &body);
-    *at_the_webhook.uri_mut() = "https://x/webhook".parse().unwrap();
-    at_the_webhook.headers_mut().insert("content-type", "application/json".parse().unwrap());
-    for request in [signed("the webhook's", &body), old, moved, at_the_webhook] {
-        assert_eq!(send(&edges, request).await, (401, String::new()));
-    }
-    assert!(edges.published.lock().unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn where_slack_isn_t_set_up_there_is_nothing() {
-    let edges = Edges::default();
-    let intake = Intake::new(&edges, Secret(SECRET));
-    let response =
-        intake.handle(signed(SECRET, &typed("U0B0B", "help")), Timestamp::from_second(NOW).unwrap()).await;
-    assert_eq!(response.status().as_u16(), 404);
+    let mut request = slack(SLACK, &typed("U2CERLKJA", "list"));
+    *request.uri_mut() = "https://x/webhook".parse().unwrap();
+    request.headers_mut().insert("content-type", "application/json".parse().unwrap());
+    assert_eq!(edges.send(request).await, (401, String::new()));
 }
 
 #[tokio::test]
@@ -242,55 +160,50 @@ async fn an_answer_goes_to_slack_s_own_host_alone() {
     {
         let body = typed("U2CERLKJA", "list")
             .replace(&form(&[("response_url", RESPONSE_URL)]), &form(&[("response_url", url)]));
-        assert_eq!(send(&edges, signed(SECRET, &body)).await.0, 400, "{url}");
+        assert_eq!(edges.send(slack(SLACK, &body)).await.0, 400, "{url}");
     }
     assert!(edges.published.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn who_has_typed_something_hears_when_it_could_not_be_taken() {
-    let edges = Edges { bus_fails: true, ..Edges::default() };
+    let edges = Edges::default();
+    *edges.bus_fails.lock().unwrap() = true;
     let said = says(&edges, &typed("U2CERLKJA", "request preset pypi because pip")).await;
     assert_eq!(said, "That could not be taken now. Say it again in a moment.");
-    let press = send(&edges, signed(SECRET, &pressed("U0B0B", "egress.deny", "req-0123456789ab"))).await;
+    let press = edges.send(slack(SLACK, &pressed("U0B0B", "egress.deny", "req-0123456789ab"))).await;
     assert_eq!(press.0, 503);
 }
 
 #[tokio::test]
-async fn of_what_slack_sends_beside_and_of_strangers_presses_nothing_comes() {
+async fn of_what_slack_sends_beside_nothing_comes() {
     let edges = Edges::default();
     let other = json!({"type": "view_closed", "user": {"id": "U1"}, "trigger_id": "1.2"});
     for body in [
         form(&[("ssl_check", "1"), ("token", "x")]),
         pressed("U0B0B", "open_page", ""),
-        pressed("UNKNOWN1", "egress.approve", "req-0123456789ab"),
         form(&[("payload", &other.to_string())]),
     ] {
-        assert_eq!(send(&edges, signed(SECRET, &body)).await, (200, String::new()), "{body}");
+        assert_eq!(edges.send(slack(SLACK, &body)).await, (200, String::new()), "{body}");
     }
     assert!(edges.published.lock().unwrap().is_empty());
 }
 
-proptest! {
-    #[test]
-    fn no_form_is_too_strange(body in "[a-z_=&%+0-9{}\":]{0,200}", payload in ".{0,200}") {
-        let config = Config::parse(CONFIG).unwrap();
-        let _ = intake::slack::read(body.as_bytes(), &config);
-        let _ = intake::slack::read(form(&[("payload", &payload)]).as_bytes(), &config);
+#[tokio::test]
+async fn what_slack_would_not_send_is_refused_with_the_field() {
+    let edges = Edges::default();
+    let mut no_url = sample("slack_block_actions");
+    no_url.as_object_mut().unwrap().remove("response_url");
+    for (body, field) in [
+        (form(&[("text", "list")]), "trigger_id"),
+        (typed("U 1", "list"), "user_id"),
+        (form(&[("payload", "{}")]), "payload"),
+        (form(&[("payload", &no_url.to_string())]), "response_url"),
+        (pressed("U0B0B", "egress.approve", "req-1"), "value"),
+        (pressed("U0B0B", "egress.request", "{\"domain\": 1}"), "value"),
+    ] {
+        let (status, body) = edges.send(slack(SLACK, &body)).await;
+        assert!(status == 400 && body.contains(field), "{status} {body}");
     }
-
-    #[test]
-    fn whatever_is_taken_can_be_acted_on(
-        text in "(request|extend|why|revoke|status|list) (req-0123456789ab|\\PC{0,40}) (for 7d )?because .{0,300}",
-        user in "[A-Z0-9]{1,12}",
-    ) {
-        let config = Config::parse(CONFIG).unwrap();
-        for user in [user.as_str(), "U0B0B"] {
-            if let Ok(intake::slack::Heard::Said(message, _)) = intake::slack::read(typed(user, &text).as_bytes(), &config) {
-                let event = message.event().unwrap();
-                let event = json!({"source": event.source, "detail-type": event.detail_type, "detail": event.detail});
-                prop_assert!(Incoming::read(event).is_ok());
-            }
-        }
-    }
+    assert!(edges.events().is_empty());
 }
