@@ -1,61 +1,30 @@
-//! Events on the bus become messages that people read, on an SNS topic that mail, chat and tickets subscribe.
+//! Events on the bus become messages that people read: in Slack and Teams, on tickets, by mail.
+//!
+//! One function, the dispatcher, finds out for each event to whom it goes, and puts it into the queue of each channel
+//! that tells somebody; one function for each channel tells what is in its queue. All are this crate.
 //!
 //! - [`notice`]: the events that people hear of, read and checked.
-//! - [`message`]: what they read, a pure function of the event.
-//! - [`plain`]: text from outside, made fit for it.
-//! - [`sns`]: the topic.
+//! - [`message`] and [`render`]: what they read, pure functions of the event; [`plain`]: text from outside, made fit
+//!   for it.
+//! - [`routing`]: to whom an event goes, a pure function, too; [`mod@dispatch`], with [`queue`]: on the way there.
+//! - [`batch`]: what becomes of each message of a queue; [`undelivered`] and [`pause`]: what is tried again, and when.
+//! - [`channels`]: the ways to tell, with the [`ledger`] of what has been told and their [`secrets`].
+//!
+//! The edges to AWS: [`sqs`], [`dynamodb`], [`sns`].
 
+pub mod batch;
+pub mod channels;
+pub mod dispatch;
+pub mod dynamodb;
+pub mod ledger;
 pub mod message;
 pub mod notice;
+pub mod pause;
 pub mod plain;
+pub mod queue;
+pub mod render;
+pub mod routing;
+pub mod secrets;
 pub mod sns;
-
-use std::future::Future;
-
-use egress::events::EventError;
-use lambda_runtime::Diagnostic;
-use serde_json::Value;
-
-use crate::message::Message;
-use crate::notice::Notice;
-
-/// Where messages go.
-pub trait Topic {
-    /// Publishes a message to all who have subscribed.
-    fn publish(&self, message: &Message) -> impl Future<Output = Result<(), TopicError>> + Send;
-}
-
-/// The topic doesn't take a message; with all causes.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct TopicError(pub String);
-
-/// Why people were not told. Lambda tries again, and then puts the event into the dead-letter queue.
-#[derive(Debug, thiserror::Error)]
-pub enum NotifyError {
-    /// Not an event that people hear of; or one of a shape that isn't known.
-    #[error(transparent)]
-    Event(#[from] EventError),
-    /// The topic doesn't take it.
-    #[error("publishing to the topic failed: {0}")]
-    Topic(#[from] TopicError),
-}
-
-impl From<NotifyError> for Diagnostic {
-    fn from(error: NotifyError) -> Self {
-        let error_type = match error {
-            NotifyError::Event(_) => "UnknownEvent",
-            NotifyError::Topic(_) => "TopicUnavailable",
-        };
-        Self { error_type: error_type.to_owned(), error_message: error.to_string() }
-    }
-}
-
-/// Tells people of one event.
-pub async fn handle<T: Topic>(topic: &T, event: Value) -> Result<(), NotifyError> {
-    let notice = Notice::read(event)?;
-    let message = Message::about(&notice);
-    topic.publish(&message).await?;
-    tracing::info!(detail_type = message.detail_type, event_id = message.event_id, "told");
-    Ok(())
-}
+pub mod sqs;
+pub mod undelivered;

@@ -1,17 +1,20 @@
 //! What people read: a subject and a text for each event. Pure functions of the event.
 
 mod about;
+pub(crate) mod act;
 mod answer;
 mod blocked;
 mod firewall;
 mod grant;
-mod letter;
+pub(crate) mod letter;
 mod refused;
 mod request;
 
 use egress::request::ReplyTo;
 use jiff::Timestamp;
 
+use self::act::Speech;
+use self::letter::Letter;
 use crate::notice::Notice;
 use crate::plain;
 
@@ -33,24 +36,13 @@ pub struct Message {
 impl Message {
     /// What people read about an event.
     pub fn about(notice: &Notice) -> Self {
-        let letter = match notice {
-            Notice::RequestStateChanged(it) => request::changed(it),
-            Notice::DecisionAwaited(it) => request::awaited(it),
-            Notice::GlassBroken(it) => grant::glass_broken(it),
-            Notice::GrantWaits(it) => grant::waits(it),
-            Notice::GrantFirstUsed(it) => grant::first_used(it),
-            Notice::CommandAnswered(it) => answer::answered(it),
-            Notice::EventRefused(it) => refused::refused(it),
-            Notice::AllowListChanged(it) => firewall::changed(it),
-            Notice::DriftFound(it) => firewall::drift(it),
-            Notice::TrafficBlocked(it) => blocked::blocked(it),
-        };
+        let letter = letter(notice);
         let reply_to = notice
             .reply_to()
             .map(|ReplyTo { via, to }| ReplyTo { via: plain::name(via), to: plain::line(to) });
         Self {
             subject: plain::subject(&letter.subject),
-            body: letter.text(),
+            body: letter.text(Speech::Webhook),
             event_id: plain::line(&notice.event_id()),
             detail_type: notice.detail_type(),
             reply_to,
@@ -64,11 +56,30 @@ impl Message {
             ("event_id", Some(self.event_id.as_str())),
             ("detail_type", Some(self.detail_type)),
             ("via", reply_to.map(|reply_to| reply_to.via.as_str())),
-            ("to", reply_to.map(|reply_to| reply_to.to.as_str())),
+            // Slack's response URLs are credentials.
+            ("to", reply_to.filter(|reply_to| reply_to.via != "slack").map(|reply_to| reply_to.to.as_str())),
         ];
         attributes
             .into_iter()
             .filter_map(|(name, value)| Some((name, value.filter(|text| !text.is_empty())?)))
+    }
+}
+
+/// What is said of an event, whichever way it is shown.
+pub(crate) fn letter(notice: &Notice) -> Letter {
+    match notice {
+        Notice::RequestStateChanged(it) => request::changed(it),
+        Notice::DecisionAwaited(it) => request::awaited(it),
+        Notice::GlassBroken(it) => grant::glass_broken(it),
+        Notice::GrantWaits(it) => grant::waits(it),
+        Notice::GrantFirstUsed(it) => grant::first_used(it),
+        Notice::CommandAnswered(it) => answer::answered(it),
+        Notice::CommandNotTaken(it) => refused::not_taken(it),
+        Notice::EventRefused(it) => refused::refused(it),
+        Notice::AllowListChanged(it) => firewall::changed(it),
+        Notice::DriftFound(it) => firewall::drift(it),
+        Notice::TrafficBlocked(it) => blocked::blocked(it),
+        Notice::BlockedDigest(it) => blocked::digest(it),
     }
 }
 

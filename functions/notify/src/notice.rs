@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use egress::config::Subject;
 use egress::events::{
-    AllowListChanged, CommandAnswered, DecisionAwaited, DriftFound, Envelope, EventError, EventRefused,
-    GlassBroken, GrantFirstUsed, GrantWaits, RequestStateChanged, TrafficBlocked, read_detail, source,
+    AllowListChanged, Answer, BlockedDigest, CommandAnswered, CommandNotTaken, DecisionAwaited, DriftFound,
+    Envelope, EventError, EventRefused, GlassBroken, GrantFirstUsed, GrantWaits, RequestStateChanged,
+    TrafficBlocked, read_detail, source,
 };
-use egress::request::ReplyTo;
+use egress::request::{ReplyTo, Request};
 use serde_json::Value;
 
 /// Something that people hear of.
@@ -24,6 +26,8 @@ pub enum Notice {
     GrantFirstUsed(Box<GrantFirstUsed>),
     /// A command or a question is answered.
     CommandAnswered(Box<CommandAnswered>),
+    /// What somebody said could not be taken.
+    CommandNotTaken(Box<CommandNotTaken>),
     /// An event could not be taken.
     EventRefused(Box<EventRefused>),
     /// The firewall lets other domains pass than before.
@@ -32,6 +36,8 @@ pub enum Notice {
     DriftFound(Box<DriftFound>),
     /// Connections were blocked.
     TrafficBlocked(Box<TrafficBlocked>),
+    /// What was blocked in a window, summed up.
+    BlockedDigest(Box<BlockedDigest>),
 }
 
 impl Notice {
@@ -54,12 +60,16 @@ impl Notice {
             (source::REQUESTS, "CommandAnswered") => {
                 read_detail(&detail_type, detail).map(Self::CommandAnswered)
             }
+            (source::INTAKE, "CommandNotTaken") => {
+                read_detail(&detail_type, detail).map(Self::CommandNotTaken)
+            }
             (source::REQUESTS, "EventRefused") => read_detail(&detail_type, detail).map(Self::EventRefused),
             (source::REQUESTS, "AllowListChanged") => {
                 read_detail(&detail_type, detail).map(Self::AllowListChanged)
             }
             (source::REQUESTS, "DriftFound") => read_detail(&detail_type, detail).map(Self::DriftFound),
             (source::ALERTS, "TrafficBlocked") => read_detail(&detail_type, detail).map(Self::TrafficBlocked),
+            (source::ALERTS, "BlockedDigest") => read_detail(&detail_type, detail).map(Self::BlockedDigest),
             _ => Err(EventError::Unknown { source_name: source, detail_type }),
         }
     }
@@ -73,10 +83,12 @@ impl Notice {
             Self::GrantWaits(_) => "GrantWaits",
             Self::GrantFirstUsed(_) => "GrantFirstUsed",
             Self::CommandAnswered(_) => "CommandAnswered",
+            Self::CommandNotTaken(_) => "CommandNotTaken",
             Self::EventRefused(_) => "EventRefused",
             Self::AllowListChanged(_) => "AllowListChanged",
             Self::DriftFound(_) => "DriftFound",
             Self::TrafficBlocked(_) => "TrafficBlocked",
+            Self::BlockedDigest(_) => "BlockedDigest",
         }
     }
 
@@ -89,10 +101,12 @@ impl Notice {
             Self::GrantWaits(it) => Cow::Borrowed(&it.event_id),
             Self::GrantFirstUsed(it) => Cow::Borrowed(&it.event_id),
             Self::CommandAnswered(it) => Cow::Borrowed(&it.event_id),
+            Self::CommandNotTaken(it) => Cow::Borrowed(&it.event_id),
             Self::EventRefused(it) => Cow::Borrowed(&it.event_id),
             Self::AllowListChanged(it) => Cow::Owned(format!("allow-list-changed.{}", it.update_token)),
             Self::DriftFound(it) => Cow::Owned(format!("drift-found.{}", it.update_token)),
             Self::TrafficBlocked(it) => Cow::Borrowed(&it.event_id),
+            Self::BlockedDigest(it) => Cow::Borrowed(&it.event_id),
         }
     }
 
@@ -103,13 +117,52 @@ impl Notice {
             Self::GrantWaits(it) => it.request.reply_to.as_ref(),
             Self::GrantFirstUsed(it) => it.request.reply_to.as_ref(),
             Self::CommandAnswered(it) => it.reply_to.as_ref(),
+            Self::CommandNotTaken(it) => Some(&it.reply_to),
             Self::EventRefused(it) => it.reply_to.as_ref(),
             // Those are for approvers and operators.
             Self::DecisionAwaited(_)
             | Self::GlassBroken(_)
             | Self::AllowListChanged(_)
             | Self::DriftFound(_)
-            | Self::TrafficBlocked(_) => None,
+            | Self::TrafficBlocked(_)
+            | Self::BlockedDigest(_) => None,
+        }
+    }
+
+    /// The request that it is about; of answers, the one that is answered about.
+    pub fn request(&self) -> Option<&Request> {
+        match self {
+            Self::RequestStateChanged(it) => Some(&it.request),
+            Self::DecisionAwaited(it) => Some(&it.request),
+            Self::GlassBroken(it) => Some(&it.request),
+            Self::GrantWaits(it) => Some(&it.request),
+            Self::GrantFirstUsed(it) => Some(&it.request),
+            Self::CommandAnswered(it) => match &it.answer {
+                Answer::Done { request, .. } | Answer::Status { request, .. } => Some(request),
+                Answer::NotAllowed { .. } | Answer::Why(_) | Answer::List { .. } => None,
+            },
+            Self::CommandNotTaken(_)
+            | Self::EventRefused(_)
+            | Self::AllowListChanged(_)
+            | Self::DriftFound(_)
+            | Self::TrafficBlocked(_)
+            | Self::BlockedDigest(_) => None,
+        }
+    }
+
+    /// What routes call it.
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::RequestStateChanged(_)
+            | Self::GlassBroken(_)
+            | Self::GrantWaits(_)
+            | Self::GrantFirstUsed(_) => Subject::Requests,
+            Self::DecisionAwaited(_) => Subject::Reminders,
+            Self::TrafficBlocked(_) => Subject::Alerts,
+            Self::BlockedDigest(_) => Subject::Digests,
+            Self::DriftFound(_) | Self::AllowListChanged(_) => Subject::Drift,
+            Self::EventRefused(_) => Subject::Refused,
+            Self::CommandAnswered(_) | Self::CommandNotTaken(_) => Subject::Answers,
         }
     }
 }

@@ -1,41 +1,47 @@
-//! The topic on Amazon SNS. No FIFO topic, since those take no subscriptions by mail: readers that must not
-//! see a message twice compare its attribute `event_id`.
+//! The topics on Amazon SNS. No FIFO topics, since those take no subscriptions by mail: readers that must not see a
+//! message twice compare its attribute `event_id`.
 //!
-//! Whoever subscribes hears everything, answers to other people's questions included, unless the subscription
-//! has a filter policy. What it can filter by are the message's attributes: `detail_type` and `event_id`, and,
-//! where somebody is to be told in another system, that system (`via`) and the place there (`to`).
+//! Whoever subscribes hears everything that is routed there, answers to other people's questions included, unless the
+//! subscription has a filter policy. What it can filter by are the message's attributes: `detail_type` and `event_id`,
+//! and, where somebody is to be told in another system, that system (`via`) and the place there (`to`).
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::error::BuildError;
 use aws_sdk_sns::types::MessageAttributeValue;
 use egress::aws::with_causes;
+use serde_json::Value;
 
+use crate::channels::topics::{TopicError, Topics};
 use crate::message::Message;
-use crate::{Topic, TopicError};
 
-/// The stack's topic.
+/// The stack's topics.
 #[derive(Debug, Clone)]
-pub struct SnsTopic {
+pub struct SnsTopics {
     client: Client,
-    arn: String,
+    mail: String,
+    amazon_q: String,
 }
 
-impl SnsTopic {
-    /// The topic with this ARN.
-    pub fn new(client: Client, arn: String) -> Self {
-        Self { client, arn }
+impl SnsTopics {
+    /// The topics with these ARNs: for mail, and for Amazon Q Developer in chat applications.
+    pub fn new(client: Client, mail: String, amazon_q: String) -> Self {
+        Self { client, mail, amazon_q }
     }
 }
 
-impl Topic for SnsTopic {
-    async fn publish(&self, message: &Message) -> Result<(), TopicError> {
+impl Topics for SnsTopics {
+    async fn mail(&self, message: &Message) -> Result<(), TopicError> {
         let mut publish =
-            self.client.publish().topic_arn(&self.arn).subject(&message.subject).message(&message.body);
+            self.client.publish().topic_arn(&self.mail).subject(&message.subject).message(&message.body);
         for (name, value) in message.attributes() {
             publish = publish.message_attributes(name, text(value)?);
         }
-        publish.send().await.map_err(|error| TopicError(with_causes(&error)))?;
-        Ok(())
+        publish.send().await.map(drop).map_err(|error| TopicError(with_causes(&error)))
+    }
+
+    async fn amazon_q(&self, notification: &Value) -> Result<(), TopicError> {
+        let publish = self.client.publish().topic_arn(&self.amazon_q).message(notification.to_string());
+        publish.send().await.map(drop).map_err(|error| TopicError(with_causes(&error)))
     }
 }
 

@@ -4,6 +4,7 @@ use egress::domain::DomainPattern;
 use egress::request::{Ending, RefusedDomain, Request, RequestId, StateName};
 use egress::risk::{self, Risk};
 
+use super::act::Act;
 use super::letter::Letter;
 use super::{length, minute};
 use crate::plain;
@@ -12,9 +13,6 @@ use crate::plain;
 const MOST_DOMAINS: usize = 20;
 /// People who are listed.
 const MOST_PEOPLE: usize = 20;
-
-/// Where commands go to, in the words of the stack.
-pub(super) const WEBHOOK: &str = "the webhook (the stack's output WebhookUrl), signed";
 
 /// What was asked for, in a few words.
 pub(super) fn short(request: &Request) -> String {
@@ -137,28 +135,7 @@ pub(super) fn people(people: &[String]) -> Vec<String> {
 
 /// How to decide.
 pub(super) fn decide(letter: Letter, id: &RequestId) -> Letter {
-    let command = |decision: &str| {
-        format!(
-            r#"  {{"action":"decide","request_id":"{id}","decision":"{decision}","approver":"<you>","comment":"<why>"}}"#
-        )
-    };
-    letter
-        .next("An approver other than who asked sends one of")
-        .next(command("approve"))
-        .next(command("deny"))
-        .next(format!("to {WEBHOOK}."))
-}
-
-/// The command that asks for more time.
-pub(super) fn extend(letter: Letter, id: &RequestId) -> Letter {
-    letter.next(format!(
-        r#"  {{"action":"extend","request_id":"{id}","requester":"<you>","justification":"<why>","duration":"8h"}}"#
-    ))
-}
-
-/// The command that ends a grant.
-pub(super) fn revoke(letter: Letter, id: &RequestId) -> Letter {
-    letter.next(format!(r#"  {{"action":"revoke","request_id":"{id}","by":"<you>","reason":"<why>"}}"#))
+    letter.act("An approver other than who asked sends one of", Act::Decide(id.clone()))
 }
 
 /// Each domain as it stands in the rule; beside it how it is read, where that differs.

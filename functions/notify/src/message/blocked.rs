@@ -2,12 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use egress::events::{Suggestion, TrafficBlocked};
+use egress::events::{BlockedDigest, Suggestion, TrafficBlocked};
 
-use super::about::WEBHOOK;
+use super::act::Act;
 use super::letter::Letter;
-use super::{length, second};
+use super::{length, second, some_of};
 use crate::plain;
+
+/// Hosts of a digest that are listed: as many as it has.
+const MOST_HOSTS: usize = 20;
 
 pub(super) fn blocked(blocked: &TrafficBlocked) -> Letter {
     let destination = plain::name(&blocked.destination);
@@ -46,27 +49,17 @@ pub(super) fn blocked(blocked: &TrafficBlocked) -> Letter {
 }
 
 fn how_to_ask(letter: Letter, suggestion: &Suggestion) -> Letter {
-    let (letter, what) = match &suggestion.preset {
-        Some(preset) => (
-            letter.next(format!(
-                "If it is needed, ask for the preset {}, which is approved at once:",
-                plain::name(preset)
-            )),
-            format!("\"preset\":{}", json(preset)),
-        ),
-        None => (
-            letter.next(format!(
-                "If it is needed, ask for {}; an approver decides:",
-                plain::name(&suggestion.pattern)
-            )),
-            format!("\"domains\":[{}]", json(&suggestion.pattern)),
-        ),
+    let words = match &suggestion.preset {
+        Some(preset) => {
+            format!("If it is needed, ask for the preset {}, which is approved at once:", plain::name(preset))
+        }
+        None => {
+            format!("If it is needed, ask for {}; an approver decides:", plain::name(&suggestion.pattern))
+        }
     };
+    let (pattern, preset) = (suggestion.pattern.clone(), suggestion.preset.clone());
     letter
-        .next(format!(
-            r#"  {{"action":"request","requester":"<you>",{what},"justification":"<what for>","duration":"8h"}}"#
-        ))
-        .next(format!("to {WEBHOOK}."))
+        .act(words, Act::Ask { pattern, preset })
         .next("If it is not, find out what on that machine asks for it.")
 }
 
@@ -87,7 +80,33 @@ fn why_not(blocked: &TrafficBlocked) -> String {
     }
 }
 
-/// A value of a JSON example.
-fn json(text: &str) -> String {
-    serde_json::Value::from(plain::name(text)).to_string()
+/// What was blocked in a window, summed up.
+pub(super) fn digest(digest: &BlockedDigest) -> Letter {
+    let (domain, source) = (plain::name(&digest.domain), plain::name(&digest.source));
+    let connections = counted(digest.connections, "connection");
+    let hosts = format!("{} in all", digest.host_count);
+    let mut names = some_of(&digest.hosts, MOST_HOSTS);
+    if digest.host_count > digest.hosts.len() {
+        names.push(hosts);
+    }
+    let next = "What of it is needed is asked for; what is not, find out what on that machine asks for it.";
+    Letter::new(
+        format!("Blocked in all: {domain} from {source} ({} x)", digest.connections),
+        format!(
+            "The firewall blocked {connections} from {source} to {domain}; {} were told of at once.",
+            digest.connections.saturating_sub(digest.suppressed)
+        ),
+    )
+    .fact("Domain", domain)
+    .fact("Source", source)
+    .fact("From", second(digest.from))
+    .fact("Until", second(digest.until))
+    .fact("Connections", format!("{}, {} suppressed", digest.connections, digest.suppressed))
+    .facts("Hosts", names)
+    .next(next)
+}
+
+/// As `1 connection`, `2 connections`.
+fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

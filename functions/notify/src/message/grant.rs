@@ -2,7 +2,8 @@
 
 use egress::events::{GlassBroken, GrantFirstUsed, GrantWaits};
 
-use super::about::{self, WEBHOOK, asker, short, until};
+use super::about::{self, asker, short, until};
+use super::act::Act;
 use super::letter::Letter;
 use super::{minute, second};
 use crate::plain;
@@ -17,13 +18,14 @@ pub(super) fn glass_broken(broken: &GlassBroken) -> Letter {
             until(request)
         ),
     );
-    let letter = about::risk(about::asked(letter, request), request)
+    let otherwise =
+        "If it is right, nothing: it ends by itself. If it is not, an approver ends it at once with";
+    about::risk(about::asked(letter, request), request)
         .fact_if("Ends", request.ends_at.map(minute))
         .fact("Broken", second(broken.at))
         .facts("Approvers", about::people(&broken.approvers))
         .fact("Request", request.id.to_string())
-        .next("If it is right, nothing: it ends by itself. If it is not, an approver ends it at once with");
-    about::revoke(letter, &request.id).next(format!("to {WEBHOOK}."))
+        .act(otherwise, Act::Revoke(request.id.clone()))
 }
 
 pub(super) fn waits(waits: &GrantWaits) -> Letter {
@@ -58,9 +60,9 @@ pub(super) fn first_used(used: &GrantFirstUsed) -> Letter {
     .fact("Used", second(used.at))
     .fact("Host", host)
     .fact("Source", source);
-    let letter = about::domains(letter, request)
+    let otherwise = "Nothing, if that was meant. If it was not, who asked or an approver ends it with";
+    about::domains(letter, request)
         .fact_if("Ends", request.ends_at.map(minute))
         .fact("Request", request.id.to_string())
-        .next("Nothing, if that was meant. If it was not, who asked or an approver ends it with");
-    about::revoke(letter, &request.id).next(format!("to {WEBHOOK}."))
+        .act(otherwise, Act::Revoke(request.id.clone()))
 }

@@ -1,6 +1,6 @@
-//! An event that could not be taken, for who operates this and who sent it.
+//! What could not be taken: an event, for who operates this and who sent it; and what somebody said, for them.
 
-use egress::events::EventRefused;
+use egress::events::{CommandNotTaken, EventRefused};
 
 use super::letter::Letter;
 use super::second;
@@ -24,4 +24,11 @@ pub(super) fn refused(refused: &EventRefused) -> Letter {
     .fact("Kept as", plain::name(&refused.event_id.replacen('.', "#", 1)))
     .next("An operator finds it in the ledger under that key, and puts right what sends such events.")
     .next("Who sent it sends anew what was meant: this event isn't tried again.")
+}
+
+/// What somebody said could not be taken.
+pub(super) fn not_taken(not_taken: &CommandNotTaken) -> Letter {
+    let mut lines = plain::lines(&not_taken.reason);
+    let first = if lines.is_empty() { String::new() } else { lines.remove(0) };
+    Letter::new(format!("Not taken: {first}"), format!("That was not taken: {first}")).facts("Because", lines)
 }

@@ -5,7 +5,8 @@ use egress::events::{DecisionAwaited, RequestStateChanged};
 use egress::request::{Ending, Request, StateName};
 use jiff::Timestamp;
 
-use super::about::{self, WEBHOOK, asker, short, until};
+use super::about::{self, asker, short, until};
+use super::act::Act;
 use super::letter::Letter;
 use super::{length, minute};
 use crate::plain;
@@ -146,12 +147,10 @@ fn next(letter: Letter, changed: &RequestStateChanged) -> Letter {
 
 fn open(letter: Letter, request: &Request) -> Letter {
     let id = &request.id;
-    let letter = letter
+    letter
         .next("Try again what was blocked.")
-        .next("If it is needed for longer, ask for more time before it ends with");
-    let letter =
-        about::extend(letter, id).next("When it is no longer needed, who asked or an approver ends it with");
-    about::revoke(letter, id).next(format!("to {WEBHOOK}."))
+        .act("If it is needed for longer, ask for more time before it ends with", Act::Extend(id.clone()))
+        .act("When it is no longer needed, who asked or an approver ends it with", Act::Revoke(id.clone()))
 }
 
 /// How long a request still waits: hours where there are days of it, else minutes.

@@ -144,6 +144,26 @@ pub(crate) fn blocked(more: Value) -> Value {
     event("egress.alerts", "TrafficBlocked", &with(detail, more))
 }
 
+/// What was blocked in a window.
+pub(crate) fn digest() -> Value {
+    let detail = json!({
+        "version": 1, "event_id": "digest-0123456789abcdef01234567", "domain": "pythonhosted.org", "source": "10.2.3.10",
+        "from": "2026-05-14T09:15:00Z", "until": "2026-05-14T09:30:00Z", "connections": 512, "suppressed": 500,
+        "hosts": ["files.pythonhosted.org", "test-files.pythonhosted.org"], "host_count": 3
+    });
+    event("egress.alerts", "BlockedDigest", &detail)
+}
+
+/// What a stranger said on a ticket.
+pub(crate) fn not_taken() -> Value {
+    let detail = json!({
+        "version": 1, "event_id": "not-taken.github:4711", "at": "2026-05-14T09:15:30Z", "by": "github:583231",
+        "reason": "I don't know who you are.\nAsk whoever runs this to add 583231 to `identities`.",
+        "reply_to": {"via": "github", "to": "example/studio-egress#7"}
+    });
+    event("egress.intake", "CommandNotTaken", &detail)
+}
+
 /// One of each event, with all its fields.
 pub(crate) fn every_event() -> Vec<Value> {
     use crate::{answers, grants};
@@ -174,6 +194,8 @@ pub(crate) fn every_event() -> Vec<Value> {
         drift_found(),
         allow_list_changed(),
         blocked(json!({})),
+        digest(),
+        not_taken(),
     ]);
     events
 }

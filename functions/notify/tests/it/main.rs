@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod channels;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod events;

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::events::{
-    allow_list_changed, approved, blocked, broken, changed, drift_found, event, reads, refused, risky, with,
+    allow_list_changed, approved, blocked, broken, changed, digest, drift_found, event, not_taken, reads,
+    refused, risky, with,
 };
 
 reads! {
@@ -85,5 +86,7 @@ reads! {
         "destination": "198.51.100.8", "registrable_domain": null, "suggestion": null, "protocol": "icmp", "port": null,
         "signature": ""
     })),
+    blocked_in_all: digest(),
+    command_not_taken: not_taken(),
     blocked_and_never_allowed: blocked(json!({"destination": "x.denied.org", "registrable_domain": "denied.org", "suggestion": null})),
 }

@@ -1,0 +1,90 @@
+//! What people see on each channel: in Slack (a channel, the requester, the thread), in Teams, through Amazon Q, on a
+//! ticket. A block or an element is a line.
+
+use egress::config::Config;
+use notify::notice::Notice;
+use notify::render::{Reader, amazon_q, slack, teams, ticket};
+use serde_json::{Value, json};
+
+use crate::answers;
+use crate::events::{
+    allow_list_changed, answered, approved, blocked, broken, changed, digest, drift_found, not_taken,
+    refused, request, risky, with,
+};
+use crate::grants::{awaited, first_used, glass_broken, waits};
+
+/// Who is who in Slack.
+pub(crate) fn config() -> Config {
+    let identities = "[groups]\napprovers = [\"bob@example.com\"]\n[identities]\n\"bob@example.com\" = { slack = \"U0B0B\" }\n";
+    Config::parse(identities).unwrap()
+}
+
+fn seen(event: Value) -> String {
+    let (notice, config) = (Notice::read(event).unwrap(), config());
+    let shown = |shown: slack::Shown| format!("{}\n{}", shown.text, lines(&shown.blocks));
+    let card = |activity: Value| lines(activity["attachments"][0]["content"]["body"].as_array().unwrap());
+    let mut parts = vec![
+        ("Slack, in a channel", shown(slack::message(&notice, Reader::Channel, &config))),
+        ("Slack, the requester", shown(slack::message(&notice, Reader::Requester, &config))),
+        ("Teams", card(teams::message(&notice))),
+        ("Amazon Q", pretty(&amazon_q::notification(&notice))),
+        ("a ticket", ticket::facts(&notice, "OPS-1").text),
+    ];
+    if notice.request().is_some() {
+        parts.insert(2, ("Slack, in the thread", shown(slack::entry(&notice, &config))));
+        parts.insert(4, ("Teams, in the thread", card(teams::entry(&notice))));
+    }
+    if parts[0].1 == parts[1].1 {
+        parts.remove(1);
+    }
+    parts.into_iter().map(|(name, text)| format!("## {name}\n{text}")).collect::<Vec<_>>().join("\n\n")
+}
+
+fn lines(blocks: &[Value]) -> String {
+    blocks.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap()
+}
+
+macro_rules! shows {
+    ($($name:ident: $event:expr,)*) => {$(
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(seen($event));
+        }
+    )*};
+}
+
+shows! {
+    asked: changed("pending", json!({"by": "alice@example.com"}), json!({})),
+    asked_with_a_high_risk_and_one_yes: changed(
+        "pending",
+        json!({"from": "pending", "comment": "Fine with me"}),
+        with(risky(), json!({"approvals": [{"by": "bob@example.com", "at": "2026-05-14T09:15:30Z"}]})),
+    ),
+    approved_with_a_comment: changed("approved", json!({"from": "pending", "comment": "For the\nworkshop"}), approved()),
+    active: changed("active", json!({"from": "approved", "by": "firewall"}), approved()),
+    expired: changed("ended", json!({"from": "active", "by": "clock", "ending": "expired"}), approved()),
+    revoked: changed("ended", json!({"from": "active", "ending": "revoked", "comment": "Workshop is over"}), approved()),
+    denied: changed("denied", json!({"from": "pending", "comment": "Use the mirror\n\nPlease"}), json!({})),
+    refused_domains: changed("refused", json!({"by": "policy", "comment": "One of the domains can't be granted"}), json!({
+        "domains": ["github.com"], "refused_domains": [{"text": "*.com", "reason": "com is a public suffix"}]
+    })),
+    reminder: awaited(request(json!({}))),
+    glass_is_broken: glass_broken(&request(broken())),
+    no_room: waits(request(approved()), false),
+    first_use: first_used(&request(with(approved(), json!({"state": "active"})))),
+    blocked_in_a_preset: blocked(json!({})),
+    blocked_without_a_name: blocked(json!({"destination": "198.51.100.3:443", "registrable_domain": null, "suggestion": null})),
+    blocked_in_all: digest(),
+    drift: drift_found(),
+    allow_list: allow_list_changed(),
+    event_refused: refused(json!({})),
+    command_not_taken: not_taken(),
+    why: answers::why(),
+    list: answers::list(),
+    not_allowed: answers::not_allowed(),
+    done: answered(&json!({"kind": "done", "request": request(risky())})),
+}
