@@ -3,10 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that can't be set up has nothing to measure")]
 
-use std::path::PathBuf;
-use std::process::{Child, Command};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
@@ -16,15 +13,10 @@ use egress::aws::DynamoLedger;
 use egress::events::{DomainRequested, VERSION};
 use egress::ledger::{Ledger, Transition};
 use egress::lifecycle::{self, Rulebook};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
+use serde_json::json;
+use tests::function::{Function, built};
 use tests::local_aws::LocalAws;
-use tokio::net::TcpListener;
-use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 const GRANTS: usize = 10_000;
@@ -32,41 +24,25 @@ const DOMAINS: usize = 2_000;
 const TICKS: usize = 3;
 /// The function's budget, in kB.
 const MOST_MEMORY: u64 = 64 * 1024;
-const TICK: &str = r#"{"source":"aws.events","detail-type":"Scheduled Event","detail":{}}"#;
-
-/// What the function does at its runtime API.
-#[derive(Debug)]
-enum Seen {
-    Polled,
-    Answered(bool),
-}
 
 #[tokio::main]
 async fn main() {
     let aws = LocalAws::start().await.unwrap();
     let group = rule_group(&aws).await;
     fill(&aws).await;
-    let (ticks, polls) = mpsc::channel(1);
-    let (says, mut seen) = mpsc::unbounded_channel();
-    let api = runtime_api(polls, says).await;
-    let started = Instant::now();
-    let mut function = start(&aws, &group, &api);
-    assert!(matches!(seen.recv().await, Some(Seen::Polled)));
-    println!("start to the first poll: {} ms", started.elapsed().as_millis());
-    let mut before = cpu(&function);
+    let mut function = Function::start(requests(&aws, &group)).await.unwrap();
+    println!("start to the first poll: {} ms", function.start.as_millis());
+    let mut before = function.cpu().unwrap();
     for tick in 1..=TICKS {
-        let began = Instant::now();
-        ticks.send(()).await.unwrap();
-        assert!(matches!(seen.recv().await, Some(Seen::Answered(true))), "the tick failed");
-        let (now, took) = (cpu(&function), began.elapsed().as_millis());
-        println!("tick {tick}: {} ms of CPU, {took} ms in all", now.saturating_sub(before).as_millis());
+        let event = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
+        let (_, took) = function.handle(event).await.unwrap();
+        let now = function.cpu().unwrap();
+        let cpu = now.saturating_sub(before).as_millis();
+        println!("tick {tick}: {cpu} ms of CPU, {} ms in all", took.as_millis());
         before = now;
-        assert!(matches!(seen.recv().await, Some(Seen::Polled)));
     }
-    let memory = status(&function, "VmHWM:");
+    let memory = function.memory().unwrap();
     println!("memory at most: {memory} kB of {MOST_MEMORY}");
-    function.kill().unwrap();
-    function.wait().unwrap();
     assert!(memory < MOST_MEMORY);
 }
 
@@ -135,79 +111,16 @@ fn granted(place: usize, rulebook: &Rulebook, now: Timestamp) -> Transition {
     transition
 }
 
-/// Lambda's runtime API, as far as a function needs it
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>); its host and port.
-async fn runtime_api(ticks: mpsc::Receiver<()>, says: mpsc::UnboundedSender<Seen>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let ticks = Arc::new(Mutex::new(ticks));
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let (ticks, says) = (Arc::clone(&ticks), says.clone());
-            let service = service_fn(move |request| answer(request, Arc::clone(&ticks), says.clone()));
-            let connection = hyper::server::conn::http1::Builder::new();
-            tokio::spawn(connection.serve_connection(TokioIo::new(stream), service));
-        }
-    });
-    address
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    ticks: Arc<Mutex<mpsc::Receiver<()>>>,
-    says: mpsc::UnboundedSender<Seen>,
-) -> Result<Response<Full<Bytes>>, hyper::http::Error> {
-    if request.method() == Method::POST {
-        says.send(Seen::Answered(request.uri().path().ends_with("/response"))).unwrap();
-        return Response::builder().status(202).body(Full::default());
-    }
-    says.send(Seen::Polled).unwrap();
-    ticks.lock().await.recv().await;
-    let deadline = Timestamp::now().as_millisecond() + 300_000;
-    Response::builder()
-        .header("lambda-runtime-aws-request-id", "00000000-0000-4000-8000-000000000001")
-        .header("lambda-runtime-deadline-ms", deadline)
-        .header(
-            "lambda-runtime-invoked-function-arn",
-            "arn:aws:lambda:us-east-1:000000000000:function:requests",
-        )
-        .body(Full::from(TICK))
-}
-
 /// The function, as this profile has built it.
-fn start(aws: &LocalAws, group: &str, api: &str) -> Child {
-    let mut binary: PathBuf = std::env::current_exe().unwrap();
-    binary.pop();
-    binary.pop();
-    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/config/");
-    Command::new(binary.join("requests"))
+fn requests(aws: &LocalAws, group: &str) -> Command {
+    let mut command = Command::new(built("requests").unwrap());
+    command
         .envs(aws.environment())
-        .env("AWS_LAMBDA_RUNTIME_API", api)
-        .env("AWS_LAMBDA_FUNCTION_NAME", "requests")
-        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
         .env("EVENT_BUS_NAME", "bus")
         .env("TABLE_NAME", "ledger")
         .env("PROJECT_NAME", "bench")
         .env("GRANT_RULE_GROUP_ARNS", group)
         .env("FIREWALL_ARN", "arn:aws:network-firewall:us-east-1:000000000000:firewall/none")
-        .env("LAMBDA_TASK_ROOT", config)
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-/// A line of the process's status, in kB.
-fn status(function: &Child, line: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", function.id())).unwrap();
-    let value = status.lines().find_map(|status| status.strip_prefix(line)).unwrap();
-    value.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-/// The CPU time that the process has taken: hundredths of a second (`proc_pid_stat(5)`, fields 14 and 15).
-fn cpu(function: &Child) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", function.id())).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: u64 = fields.iter().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(10 * ticks)
+        .env("LAMBDA_TASK_ROOT", concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/config/"));
+    command
 }

@@ -5,9 +5,12 @@
 //! functions are the real binaries; the firewall's rules are those of the local AWS's Network Firewall, in
 //! Suricata; the clients are real `wget`, `git` and `pip`.
 
+mod chat;
+mod markup;
 mod report;
 mod steps;
 mod story;
+mod words;
 
 use std::io::ErrorKind;
 use std::path::Path;

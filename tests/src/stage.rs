@@ -1,6 +1,7 @@
 //! The stack on the local AWS, the lab with its rules, and the people: what stories from end to end play on.
 
 mod command;
+mod systems;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, InputLogEvent};
+use aws_sdk_sqs::types::QueueAttributeName;
 use egress::aws::{DynamoLedger, NetworkFirewall};
 use egress::events::{self, DomainRequested};
 use egress::firewall::{Content, Firewall, FirewallError, RuleGroup};
@@ -19,10 +21,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::channels::Channels;
 use crate::inbox::Inbox;
 use crate::lab::{Engine, Lab, Shipper};
 use crate::local_aws::{Leftover, LocalAws, Options};
 use crate::propagation::Propagation;
+use crate::senders::Senders;
 use crate::slack::Slack;
 use crate::webhook::Webhook;
 use command::{finish, isolate};
@@ -37,15 +41,12 @@ const LOOK: Duration = Duration::from_millis(30);
 /// The bucket for code and templates, and the stack.
 const BUCKET: &str = "studio-egress-artefacts";
 const STACK: &str = "sagemaker-studio-demo";
-/// The signing secret of the app in Slack.
-const SLACK_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
-/// Who is who in Slack.
-const IDENTITIES: &str = r#"
-[identities]
-"dora@example.com" = { slack = "U0D0RA" }
-"bob@example.com" = { slack = "U0B0B" }
-"#;
-
+/// The bus of a partner, on which the desk's events come, too.
+const PARTNER_BUS: &str = "aws.partner-desk";
+/// The channels in which people hear of everything.
+pub const SLACK_CHANNEL: &str = "C0EGRESS";
+/// The same in Teams.
+pub const TEAMS_CHANNEL: &str = "19:egress@thread.tacv2";
 /// The machinery of the story.
 #[derive(Debug)]
 pub struct Stage {
@@ -53,8 +54,11 @@ pub struct Stage {
     pub aws: LocalAws,
     /// The engine that the lab gets.
     pub engine: Engine,
+    /// The APIs of the chats and the ticket systems.
+    pub channels: Channels,
     directory: tempfile::TempDir,
-    slack_secret_arn: String,
+    /// The ARNs of what an operator keeps secret, by the Makefile's names for them.
+    secrets: Vec<(&'static str, String)>,
 }
 
 /// The stage once the stack is deployed.
@@ -66,10 +70,14 @@ pub struct Deployed {
     pub lab: Arc<Lab>,
     /// The ticket system.
     pub webhook: Webhook,
-    /// Slack, whose people are Dora (`U0D0RA`) and Bob (`U0B0B`).
+    /// Slack, whose people are Alice (`U0ALICE`), Dora (`U0D0RA`) and Bob (`U0B0B`).
     pub slack: Slack,
+    /// Teams and the ticket systems.
+    pub senders: Senders,
     /// Somebody who has subscribed to the topic.
     pub inbox: Inbox,
+    /// Amazon Q Developer, as far as it has subscribed to the topic for it.
+    pub chat: Inbox,
     ledger: DynamoLedger,
     logs: aws_sdk_cloudwatchlogs::Client,
     grants: NetworkFirewall,
@@ -82,9 +90,11 @@ impl Stage {
     /// and makes the bucket that a deployment needs.
     pub async fn set(engine: Engine, minute: Duration) -> anyhow::Result<Self> {
         let aws = LocalAws::with(Options { delay: SYNC_DELAY, minute, enforce_iam: true }).await?;
-        let slack_secret_arn = slack_secret(&aws).await?;
-        let stage = Self { aws, engine, directory: tempfile::tempdir()?, slack_secret_arn };
+        let secrets = systems::secrets(&aws).await?;
+        let (channels, directory) = (Channels::start().await?, tempfile::tempdir()?);
+        let stage = Self { aws, engine, channels, directory, secrets };
         stage.aws_command(&["s3", "mb", &format!("s3://{BUCKET}")]).await?;
+        stage.aws_command(&["events", "create-event-bus", "--name", PARTNER_BUS]).await?;
         Ok(stage)
     }
 
@@ -101,29 +111,58 @@ impl Stage {
         // By default the home directories would stay in the account.
         let homes = ("HOME_DIRECTORIES", "Delete".to_owned());
         let mut variables = vec![("OUTPUTS_JSON", path(&outputs)), ("PACKAGED", path(&packaged)), homes];
-        variables.push(("CONFIG", path(&self.config()?)));
-        variables.push(("SLACK_SECRET_ARN", self.slack_secret_arn.clone()));
+        variables.push(("CONFIG", path(&systems::config(self.directory.path(), &self.channels)?)));
+        variables.extend(self.secrets.iter().cloned());
+        variables.push(("PARTNER_EVENT_BUS_NAME", PARTNER_BUS.to_owned()));
+        variables.push(("PARTNER_ADAPTER", "desk".to_owned()));
         variables.extend(parameters.iter().map(|(name, value)| (*name, (*value).to_owned())));
         self.make("deploy", &variables).await?;
         let text = std::fs::read_to_string(&outputs).context("the deployment wrote no outputs")?;
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// Deletes the stack as a user does, and Slack's secret.
+    /// Deletes the stack as a user does, and what an operator has made beside it.
     pub async fn delete(&self) -> anyhow::Result<()> {
         self.make("delete", &[]).await?;
         let client = aws_sdk_secretsmanager::Client::new(&self.aws.sdk_config());
-        let delete = client.delete_secret().secret_id(&self.slack_secret_arn);
-        Box::pin(delete.force_delete_without_recovery(true).send()).await?;
-        Ok(())
+        for (_, arn) in &self.secrets {
+            let delete = client.delete_secret().secret_id(arn);
+            Box::pin(delete.force_delete_without_recovery(true).send()).await?;
+        }
+        self.aws_command(&["events", "delete-event-bus", "--name", PARTNER_BUS]).await
     }
 
-    /// The example configuration, which knows two people of Slack's.
-    fn config(&self) -> anyhow::Result<PathBuf> {
-        let file = self.directory.path().join("egress.toml");
-        let example = std::fs::read_to_string(root()?.join("infra/config/egress.toml"))?;
-        std::fs::write(&file, example + IDENTITIES)?;
-        Ok(file)
+    /// Sends again what lies in the dead-letter queues, as an operator does.
+    pub async fn redrive(&self) -> anyhow::Result<()> {
+        self.make("redrive", &[]).await
+    }
+
+    /// Waits until so many letters lie in the dead-letter queue of a channel's function.
+    pub async fn dead_letters(&self, function: &str, count: usize) -> anyhow::Result<()> {
+        let client = aws_sdk_sqs::Client::new(&self.aws.sdk_config());
+        let queues = client.list_queues().send().await?;
+        let ending = format!("-{function}-dead-letters.fifo");
+        let url = queues.queue_urls().iter().find(|url| url.ends_with(&ending)).context("no such queue")?;
+        let (started, name) = (Instant::now(), QueueAttributeName::ApproximateNumberOfMessages);
+        loop {
+            let answer =
+                client.get_queue_attributes().queue_url(url).attribute_names(name.clone()).send().await?;
+            let found = answer.attributes.unwrap_or_default().remove(&name).unwrap_or_default();
+            if found == count.to_string() {
+                return Ok(());
+            }
+            ensure!(started.elapsed() < LIMIT, "{found} dead letters, and not {count}, after {LIMIT:?}");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// A partner puts an event of the desk's on its bus.
+    pub async fn partner_says(&self, detail: &Value) -> anyhow::Result<()> {
+        let entries = json!([{
+            "Source": "desk.example.com", "DetailType": "desk", "EventBusName": PARTNER_BUS,
+            "Detail": detail.to_string(),
+        }]);
+        self.aws_command(&["events", "put-events", "--entries", &entries.to_string()]).await
     }
 
     /// What there is in the account beside the bucket of the deployment itself.
@@ -190,8 +229,15 @@ impl Deployed {
         let secret = secret(&config, output("WebhookSecretArn")?).await?;
         Ok(Self {
             webhook: Webhook::new(&stage.aws.endpoint(), output("WebhookUrl")?, secret)?,
-            slack: Slack::new(&stage.aws.endpoint(), output("WebhookUrl")?, SLACK_SECRET)?,
+            slack: Slack::new(
+                &stage.aws.endpoint(),
+                output("WebhookUrl")?,
+                systems::SLACK_SECRET,
+                &stage.channels.slack_answers(),
+            )?,
+            senders: Senders::new(&stage.aws.endpoint(), output("WebhookUrl")?)?,
             inbox: Inbox::subscribe(&config, output("TopicArn")?, "subscriber").await?,
+            chat: Inbox::subscribe(&config, output("ChatTopicArn")?, "amazon-q").await?,
             ledger: DynamoLedger::new(aws_sdk_dynamodb::Client::new(&config), output("TableName")?.clone()),
             grants: NetworkFirewall::new(
                 client,
@@ -251,6 +297,16 @@ impl Deployed {
 
     /// Waits until a request is in a state.
     pub async fn until(&self, id: &RequestId, state: StateName) -> anyhow::Result<Request> {
+        self.until_within(LIMIT, id, state).await
+    }
+
+    /// The same, for a time of one's own.
+    pub async fn until_within(
+        &self,
+        limit: Duration,
+        id: &RequestId,
+        state: StateName,
+    ) -> anyhow::Result<Request> {
         let started = Instant::now();
         loop {
             let request = self.ledger.load(id).await?;
@@ -258,7 +314,7 @@ impl Deployed {
                 return Ok(request.clone());
             }
             let now = request.map_or("not there".to_owned(), |request| request.state.to_string());
-            ensure!(started.elapsed() < LIMIT, "{id} is {now}, and not {state} after {LIMIT:?}");
+            ensure!(started.elapsed() < limit, "{id} is {now}, and not {state} after {limit:?}");
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -382,15 +438,9 @@ impl Deployed {
     pub async fn leave(self) -> anyhow::Result<()> {
         self.propagation.stop().await?;
         self.shipper.stop().await?;
+        self.chat.close().await?;
         self.inbox.close().await
     }
-}
-
-/// The signing secret of an app of Slack's, as an operator puts it there; its ARN.
-async fn slack_secret(aws: &LocalAws) -> anyhow::Result<String> {
-    let client = aws_sdk_secretsmanager::Client::new(&aws.sdk_config());
-    let secret = client.create_secret().name("slack").secret_string(SLACK_SECRET).send().await?;
-    secret.arn.context("a secret without an ARN")
 }
 
 async fn secret(config: &SdkConfig, arn: &str) -> anyhow::Result<String> {

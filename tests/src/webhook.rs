@@ -98,7 +98,12 @@ impl Webhook {
 
 /// The HMAC-SHA256 of a text, in hexadecimal.
 pub(crate) fn sign(secret: &str, text: &str) -> anyhow::Result<String> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())?;
-    mac.update(text.as_bytes());
-    Ok(hex::encode(mac.finalize().into_bytes()))
+    Ok(hex::encode(mac(secret.as_bytes(), text.as_bytes())?))
+}
+
+/// The HMAC-SHA256 of a text.
+pub(crate) fn mac(key: &[u8], text: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key)?;
+    mac.update(text);
+    Ok(mac.finalize().into_bytes().to_vec())
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::demo;
 use tests::lab::Engine;
+use tests::{browser, demo};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -89,7 +89,21 @@ async fn told(engine: Engine) -> anyhow::Result<()> {
     assert_eq!(summary["engine"], engine.as_str());
     assert!(ok, "{summary:#}");
     assert!(summary["approval_to_first_pass_seconds"].as_f64().is_some_and(|seconds| seconds > 0.0));
-    assert!(std::fs::read_to_string(output.path().join("report.html"))?.contains("every step as expected"));
+    let report = output.path().join("report.html");
+    assert!(std::fs::read_to_string(&report)?.contains("every step as expected"));
+    can_be_read(&report).await
+}
+
+/// Whoever opens the report on a desk or on a telephone can read all of it, what stood in Slack included.
+async fn can_be_read(report: &Path) -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    for width in [1_280, 480] {
+        let picture = directory.path().join(format!("{width}.png"));
+        let seen = browser::look(report, width, &picture).await?;
+        assert_eq!(seen.complaints, Vec::<String>::new(), "at {width} pixels");
+        assert!(seen.texts > 200, "there are {} texts only", seen.texts);
+        assert!(std::fs::read(&picture)?.starts_with(b"\x89PNG"));
+    }
     Ok(())
 }
 

@@ -4,16 +4,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use minijinja::value::Serde;
+use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, context};
 
-use super::steps::{Told, outcome_in_words, verdict_in_words};
+use super::markup;
+use super::steps::Told;
 use super::story::Summary;
+use super::words::{outcome_in_words, verdict_in_words};
 
 /// Writes the report. Everything in it is escaped: domains and messages come from outside.
 pub(super) fn write(path: &Path, summary: &Summary<'_>, told: &Told, total: Duration) -> anyhow::Result<()> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_filter("markup", |text: String| Value::from_safe_string(markup::html(&text)));
     environment.add_template("report", include_str!("report.html"))?;
     let probes: Vec<_> = told
         .probes
@@ -37,6 +40,8 @@ pub(super) fn write(path: &Path, summary: &Summary<'_>, told: &Told, total: Dura
         total_seconds => format!("{:.0}", total.as_secs_f64()),
         steps => Serde(summary.steps),
         probes,
+        waiting => Serde(told.waiting.clone()),
+        channels => Serde(told.channels.clone()),
         history => Serde(told.history.clone()),
         alert => alert.unwrap_or_else(|| context! { subject => "none came", text => "" }),
         rules_before => before,

@@ -5,19 +5,24 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use egress::ledger::HistoryEntry;
 use egress::request::{RequestId, StateName};
-use serde_json::json;
+use egress::slack::{APPROVE, REQUEST};
 
+use super::chat::Channel;
 use super::story::{Observed, Story};
+use super::words::{in_words, probe_in_words};
+use crate::channels::Seen;
+use crate::channels::slack::{Message as Posted, Workspace};
 use crate::inbox::Message;
 use crate::lab::probe::Probe;
 use crate::lab::{GIT_REPOSITORY, Observation, Outcome, PYTHON_PACKAGE, Run, STUDIO};
-use crate::stage::{Deployed, Stage};
+use crate::stage::{Deployed, SLACK_CHANNEL, Stage};
 
 /// How long a message or a connection may take to come.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What is shown of a client's last line, in characters.
-const LONGEST_WORD: usize = 100;
+/// Alice and Bob in Slack.
+const ALICE: &str = "U0ALICE";
+const BOB: &str = "U0B0B";
 
 /// What the article's own stack has as outputs.
 const OUTPUTS_OF_THE_ARTICLE: [&str; 11] = [
@@ -45,6 +50,9 @@ pub(super) struct Told {
     pub(super) history: Vec<HistoryEntry>,
     /// The alert about pip.
     pub(super) alert: Option<Message>,
+    /// What stood in Slack while the request for `.github.com` waited, and at the end.
+    pub(super) waiting: Vec<Channel>,
+    pub(super) channels: Vec<Channel>,
     /// What was sent past the lists.
     pub(super) probes: Vec<Observation>,
 }
@@ -53,11 +61,12 @@ pub(super) struct Told {
 pub(super) async fn tell(stage: &Stage, story: &mut Story, told: &mut Told) -> anyhow::Result<()> {
     let mut deployed = Box::pin(deploy(stage, story)).await?;
     before_any_request(&deployed, story).await?;
-    let request = ask_for_github(&deployed, story, told).await?;
-    blocked_pip_raises_an_alert(&mut deployed, story, told).await?;
-    ask_for_the_preset(&deployed, story).await?;
-    revoke(&deployed, &request, story).await?;
+    let request = ask_for_github(stage, &deployed, story, told).await?;
+    let alert = blocked_pip_raises_an_alert(stage, &mut deployed, story, told).await?;
+    ask_for_the_preset(stage, &deployed, &alert, story).await?;
+    revoke(stage, &deployed, &request, story).await?;
     told.history = deployed.history(&request).await?;
+    told.channels = in_slack(stage);
     nothing_else_passes(&deployed, story, told).await?;
     Box::pin(delete(stage, deployed, story)).await
 }
@@ -72,7 +81,7 @@ async fn deploy(stage: &Stage, story: &mut Story) -> anyhow::Result<Deployed> {
                 OUTPUTS_OF_THE_ARTICLE.into_iter().filter(|name| !outputs.contains_key(*name)).collect();
             ensure!(missing.is_empty(), "outputs are missing: {}", missing.join(", "));
             let text = format!("{} resources, {} outputs", stage.resources().await?.len(), outputs.len());
-            deployed = Some(Deployed::connect(stage, outputs).await?);
+            deployed = Some(Box::pin(Deployed::connect(stage, outputs)).await?);
             Ok(Observed::new(true, text))
         })
         .await?;
@@ -90,31 +99,36 @@ async fn before_any_request(deployed: &Deployed, story: &mut Story) -> anyhow::R
 }
 
 async fn ask_for_github(
+    stage: &Stage,
     deployed: &Deployed,
     story: &mut Story,
     told: &mut Told,
 ) -> anyhow::Result<RequestId> {
     let mut request = None;
-    let body = json!({
-        "action": "request", "requester": "alice@example.com", "domains": [".github.com"], "ticket": "ML-17",
-        "justification": "The article's own repository, to see how it is built", "duration": "1h",
-    });
+    let said = "request .github.com for 1h because the article's own repository, to see how it is built";
     story
         .step(
             "ask",
-            "Alice asks for .github.com for an hour, by a signed webhook",
-            "the request is pending",
+            &format!("Alice types in Slack: /egress {said}"),
+            "the request is pending, and approvers see it with buttons",
             async {
-                let id = deployed.send("ticket-ML-17-1", &body).await?;
+                deployed.slack.types(ALICE, said, "demo-1").await?;
+                let id = RequestId::of_message("slack:demo-1");
                 let pending = deployed.until(&id, StateName::Pending).await?;
+                let buttons =
+                    in_channel(stage, &id, |message| !message.buttons().is_empty()).await?.buttons();
                 told.rules[0] = deployed.grants().await?;
+                told.waiting = in_slack(stage);
                 request = Some(id);
-                Ok(Observed::new(true, format!("{} is {}", pending.id, pending.state)))
+                let buttons: Vec<&str> = buttons.iter().map(|button| button.text.as_str()).collect();
+                let text =
+                    format!("{} is {}; on the message: {}", pending.id, pending.state, buttons.join(", "));
+                Ok(Observed::new(true, text))
             },
         )
         .await?;
     let id = request.context("the request was taken")?;
-    approve_github(deployed, &id, story, told).await?;
+    approve_github(stage, deployed, &id, story, told).await?;
     story
         .step("github", &git_clone(), "it works", async {
             let run = clone(deployed).await?;
@@ -125,20 +139,18 @@ async fn ask_for_github(
 }
 
 async fn approve_github(
+    stage: &Stage,
     deployed: &Deployed,
     id: &RequestId,
     story: &mut Story,
     told: &mut Told,
 ) -> anyhow::Result<()> {
-    let body = json!({
-        "action": "decide", "request_id": id, "decision": "approve", "approver": "bob@example.com",
-        "comment": "read only, fine",
-    });
-    let expected = "connections pass, the rule group holds it, and the request is active";
+    let expected =
+        "connections pass, the rule group holds it, the request is active, and the buttons are gone";
     story
-        .step("approve", "Bob approves", expected, async {
+        .step("approve", "Bob presses Approve, with the comment: read only, fine", expected, async {
             let (approved, address) = (Instant::now(), deployed.lab.address("github.com")?);
-            deployed.send("ticket-ML-17-2", &body).await?;
+            deployed.slack.presses_with(BOB, APPROVE, id.as_str(), "read only, fine", "demo-2").await?;
             let probe = Probe::tls_to("github.com", address);
             while deployed.lab.probe(&probe).await?.outcome != Outcome::Answered {
                 ensure!(approved.elapsed() < LIMIT, "no connection passed within {LIMIT:?}");
@@ -150,6 +162,7 @@ async fn approve_github(
             told.approval_to_first_pass = Some(passed);
             told.rules[1] = rules;
             let ends_at = active.ends_at.context("an active request has an end")?;
+            in_channel(stage, id, |message| message.edits > 0 && message.buttons().is_empty()).await?;
             let text = format!(
                 "the first connection passed after {:.2} s; {id} is {}, until {ends_at:.0}; the rule group {} .github.com",
                 passed.as_secs_f64(),
@@ -161,11 +174,13 @@ async fn approve_github(
         .await
 }
 
+/// Answers the message of the alert in Slack.
 async fn blocked_pip_raises_an_alert(
+    stage: &Stage,
     deployed: &mut Deployed,
     story: &mut Story,
     told: &mut Told,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Posted> {
     story
         .step("pip-blocked", &pip_install(), "it is blocked", async {
             let run = deployed.lab.studio().pip_install(PYTHON_PACKAGE).await?;
@@ -173,17 +188,24 @@ async fn blocked_pip_raises_an_alert(
         })
         .await?;
     let expected = "it names the domain, how often, the studio's address, and the preset that would do";
+    let mut posted = None;
     story
-        .step("alert", "An alert comes by the topic", expected, async {
+        .step("alert", "An alert comes, by mail and in Slack", expected, async {
             let alert = deployed.inbox.find(LIMIT, |message| message.subject.contains("pypi.org")).await?;
             let lacks = missing_in(&alert);
             let text =
                 if lacks.is_empty() { String::new() } else { format!(" without {}", lacks.join(", ")) };
+            let has_button = |message: &Posted| {
+                message.shown().contains("pypi.org")
+                    && message.buttons().iter().any(|button| button.action_id == REQUEST)
+            };
+            posted = Some(stage.channels.slack.find(LIMIT, has_button).await?);
             let observed = Observed::new(lacks.is_empty(), format!("“{}”{text}", alert.subject));
             told.alert = Some(alert);
             Ok(observed)
         })
-        .await
+        .await?;
+    posted.context("the alert was posted")
 }
 
 /// What the alert about pip has to say, and doesn't.
@@ -201,18 +223,19 @@ fn missing_in(alert: &Message) -> Vec<&'static str> {
     said.into_iter().filter(|(_, there)| !there).map(|(what, _)| what).collect()
 }
 
-async fn ask_for_the_preset(deployed: &Deployed, story: &mut Story) -> anyhow::Result<()> {
-    let body = json!({
-        "action": "request", "requester": "alice@example.com", "preset": "pypi",
-        "justification": "scikit-learn for the forecast",
-    });
+async fn ask_for_the_preset(
+    stage: &Stage,
+    deployed: &Deployed,
+    alert: &Posted,
+    story: &mut Story,
+) -> anyhow::Result<()> {
     story
         .step(
             "preset",
-            "Alice asks for the preset pypi",
+            "Alice presses the alert's button, and sends the dialog, in which the preset pypi is filled in",
             "it is approved at once, and becomes active",
             async {
-                let id = deployed.send("ticket-ML-18-1", &body).await?;
+                let id = send_the_dialog(stage, deployed, alert).await?;
                 let active = deployed.until(&id, StateName::Active).await?;
                 deployed.in_force().await?;
                 let entries = deployed.history(&id).await?;
@@ -233,15 +256,51 @@ async fn ask_for_the_preset(deployed: &Deployed, story: &mut Story) -> anyhow::R
         .await
 }
 
-async fn revoke(deployed: &Deployed, id: &RequestId, story: &mut Story) -> anyhow::Result<()> {
-    let body =
-        json!({"action": "revoke", "request_id": id, "by": "bob@example.com", "reason": "cloned; done"});
-    let expected = "it has ended, and its rules are gone from the rule group";
+/// What the alert's button opens is sent with a reason; the id of the request that it is.
+async fn send_the_dialog(stage: &Stage, deployed: &Deployed, alert: &Posted) -> anyhow::Result<RequestId> {
+    let buttons = alert.buttons();
+    let button =
+        buttons.iter().find(|button| button.action_id == REQUEST).context("the alert has a button")?;
+    deployed.slack.presses(ALICE, REQUEST, &button.value, "demo-3").await?;
+    let opened =
+        |seen: &Seen<Workspace>| seen.now.views.iter().find(|view| view.trigger_id == "demo-3").cloned();
+    let view = stage.channels.slack.until(LIMIT, opened).await?;
+    let answer =
+        deployed.slack.submits(ALICE, &view, &[("because", "scikit-learn for the forecast")]).await?;
+    ensure!(answer.body.is_null(), "the dialog was answered with {}", answer.body);
+    Ok(RequestId::of_message(&format!("slack:{}", view.id)))
+}
+
+/// What people see in Slack now.
+fn in_slack(stage: &Stage) -> Vec<Channel> {
+    stage.channels.slack.look(|seen| {
+        vec![
+            Channel::of(&seen.now, SLACK_CHANNEL, "#egress, where approvers and operators read"),
+            Channel::of(&seen.now, ALICE, "Alice's conversation with the app"),
+        ]
+    })
+}
+
+/// The message about a request in the approvers' channel, once it is so.
+async fn in_channel(
+    stage: &Stage,
+    id: &RequestId,
+    is_so: impl Fn(&Posted) -> bool,
+) -> anyhow::Result<Posted> {
+    let about = |message: &Posted| message.thread.is_none() && message.shown().contains(id.as_str());
+    let is_it = |message: &Posted| message.channel == SLACK_CHANNEL && about(message) && is_so(message);
+    stage.channels.slack.find(LIMIT, is_it).await
+}
+
+async fn revoke(stage: &Stage, deployed: &Deployed, id: &RequestId, story: &mut Story) -> anyhow::Result<()> {
+    let said = format!("revoke {id} because cloned; done");
+    let expected = "it has ended, its rules are gone from the rule group, and its message says so";
     story
-        .step("revoke", "Bob revokes the grant of .github.com", expected, async {
-            deployed.send("ticket-ML-17-3", &body).await?;
+        .step("revoke", &format!("Bob types in Slack: /egress {said}"), expected, async {
+            deployed.slack.types(BOB, &said, "demo-4").await?;
             let ended = deployed.until(id, StateName::Ended).await?;
             deployed.without(id.as_str()).await?;
+            in_channel(stage, id, |message| message.shown().to_lowercase().contains("revoked")).await?;
             Ok(Observed::new(true, format!("{id} is {}, and not in the rule group", ended.state)))
         })
         .await?;
@@ -302,48 +361,4 @@ async fn clone(deployed: &Deployed) -> anyhow::Result<Run> {
 async fn clone_is_blocked(deployed: &Deployed) -> anyhow::Result<Observed> {
     let run = clone(deployed).await?;
     Ok(Observed::new(!run.succeeded(), in_words(&run)))
-}
-
-/// How a client fared, with the last thing that it said.
-fn in_words(run: &Run) -> String {
-    let last = run.output.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
-    // Of a long line, the end says why.
-    let last = match last.char_indices().rev().nth(LONGEST_WORD) {
-        Some((cut, _)) => format!("…{}", last.get(cut..).unwrap_or_default()),
-        None => last.to_owned(),
-    };
-    match run.status {
-        Some(0) => "it works".to_owned(),
-        Some(status) => format!("exit code {status}: {last}"),
-        None => format!("no answer, stopped after {:.0} s", run.elapsed.as_secs_f64()),
-    }
-}
-
-fn probe_in_words(seen: &Observation) -> String {
-    let outcome = outcome_in_words(seen.outcome);
-    match &seen.verdict {
-        Some(verdict) => {
-            format!("{}: {outcome}; {} by “{}”", seen.probe, verdict_in_words(seen), verdict.signature)
-        }
-        None => format!("{}: {outcome}; no verdict was logged", seen.probe),
-    }
-}
-
-/// What the client saw.
-pub(super) fn outcome_in_words(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Answered => "answered",
-        Outcome::Reset => "reset at once",
-        Outcome::TimedOut => "no answer",
-    }
-}
-
-/// What the firewall said.
-pub(super) fn verdict_in_words(seen: &Observation) -> &'static str {
-    match &seen.verdict {
-        Some(verdict) if verdict.rejected => "rejected",
-        Some(verdict) if verdict.action == "drop" => "dropped",
-        Some(_) => "let through",
-        None => "none logged",
-    }
 }

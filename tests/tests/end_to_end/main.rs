@@ -5,6 +5,9 @@
 
 #![cfg(test)]
 
+mod chats;
+mod tickets;
+
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -15,7 +18,7 @@ use tests::lab::probe::Probe;
 use tests::lab::{Engine, Outcome};
 use tests::stage::{Deployed, Stage};
 
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// How long the tick takes to come here.
 const MINUTE: Duration = Duration::from_secs(2);
 
@@ -29,15 +32,24 @@ async fn the_deployed_stack_does_what_it_says() -> anyhow::Result<()> {
     a_bad_field_is_named(&deployed).await?;
     a_bad_domain_is_refused_with_its_reason(&mut deployed).await?;
     // Each waits for something; none minds the others.
-    tokio::try_join!(
+    let (.., story) = tokio::try_join!(
         a_second_delivery_changes_nothing(&deployed),
         nobody_approves_their_own_request(&deployed),
         a_grant_ends_by_itself(&stage, &deployed),
         two_approvals_at_the_same_instant_are_two(&deployed),
         of_two_decisions_at_the_same_instant_one_counts(&deployed),
         a_grant_is_extended_without_a_gap(&deployed),
-        somebody_asks_in_slack_and_an_approver_presses_a_button(&deployed),
+        Box::pin(chats::somebody_asks_in_a_dialog_and_takes_it_back(&stage, &deployed)),
+        Box::pin(chats::an_approver_presses_a_button_and_a_stranger_can_t(&stage, &deployed)),
+        Box::pin(chats::a_question_is_answered_to_who_asked(&stage, &deployed)),
+        Box::pin(chats::somebody_asks_and_somebody_approves_in_teams(&stage, &deployed)),
+        Box::pin(tickets::an_issue_is_talked_to_and_closed_early(&stage, &deployed)),
+        Box::pin(tickets::tickets_of_other_systems_are_decided_by_their_states(&stage, &deployed)),
+        Box::pin(tickets::an_issue_s_request_runs_its_whole_way(&stage, &deployed)),
     )?;
+    tickets::every_channel_has_heard_the_whole_story(&stage, &mut deployed, &story).await?;
+    chats::a_broken_destination_holds_up_no_other(&stage, &deployed).await?;
+    chats::what_fails_for_good_is_sent_again_by_an_operator(&stage, &deployed).await?;
     a_killed_function_leaves_nothing_half_done(&stage, &deployed).await?;
     another_writer_at_the_same_time_takes_no_grant_away(&deployed).await?;
     what_a_revoked_grant_let_through_is_cut(&stage, &deployed).await?;
@@ -46,6 +58,7 @@ async fn the_deployed_stack_does_what_it_says() -> anyhow::Result<()> {
     an_unreadable_line_costs_nothing_but_itself(&mut deployed).await?;
     an_update_takes_no_grant_back(&stage, &mut deployed).await?;
 
+    assert_eq!(stage.channels.violations(), Vec::<String>::new());
     deployed.leave().await?;
     stage.delete().await?;
     let left = stage.resources().await?;
@@ -53,7 +66,7 @@ async fn the_deployed_stack_does_what_it_says() -> anyhow::Result<()> {
     stage.strike().await
 }
 
-fn asks(domain: &str) -> Value {
+pub(crate) fn asks(domain: &str) -> Value {
     json!({
         "action": "request", "requester": "dora@example.com", "domains": [domain], "justification": "a story",
         "duration": "1h",
@@ -196,22 +209,6 @@ async fn a_grant_is_extended_without_a_gap(deployed: &Deployed) -> anyhow::Resul
     let replaced = deployed.until(&id, StateName::Ended).await?;
     assert_eq!((replaced.ending, replaced.superseded_by), (Some(Ending::Superseded), Some(more)));
     assert!(deployed.grants().await?.contains("longer.example.org"));
-    Ok(())
-}
-
-async fn somebody_asks_in_slack_and_an_approver_presses_a_button(deployed: &Deployed) -> anyhow::Result<()> {
-    let forged = deployed.slack.with_secret("not the secret").types("U0D0RA", "help", "0").await?;
-    assert_eq!((forged.status, forged.body), (401, Value::Null));
-    let answer =
-        deployed.slack.types("U0D0RA", "request in-slack.example.org for 1h because a story", "1").await?;
-    let text = answer.body["text"].as_str().unwrap_or_default();
-    ensure!(answer.status == 200 && text.starts_with("Asked for in-slack.example.org: req-"), "{answer:?}");
-    let id = RequestId::of_message("slack:1");
-    let pending = deployed.until(&id, StateName::Pending).await?;
-    assert_eq!(pending.requester, "dora@example.com");
-    assert_eq!(deployed.slack.presses("U0B0B", "egress.approve", id.as_str(), "2").await?.status, 200);
-    let active = deployed.until(&id, StateName::Active).await?;
-    assert_eq!(active.approvals[0].by, "bob@example.com");
     Ok(())
 }
 
