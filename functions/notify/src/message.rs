@@ -3,12 +3,12 @@
 mod about;
 pub(crate) mod act;
 mod answer;
-mod blocked;
+pub(crate) mod blocked;
 mod firewall;
 mod grant;
 pub(crate) mod letter;
 mod refused;
-mod request;
+pub(crate) mod request;
 
 use egress::request::ReplyTo;
 use jiff::Timestamp;
@@ -84,7 +84,7 @@ pub(crate) fn letter(notice: &Notice) -> Letter {
 }
 
 /// A time to the minute; UTC, since readers sit anywhere.
-fn minute(at: Timestamp) -> String {
+pub(crate) fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
@@ -108,6 +108,6 @@ fn some_of(all: &[String], most: usize) -> Vec<String> {
 }
 
 /// As `1 request`, `2 requests`.
-fn counted(count: usize, noun: &str) -> String {
+fn counted(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

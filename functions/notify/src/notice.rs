@@ -9,6 +9,7 @@ use egress::events::{
     TrafficBlocked, read_detail, source,
 };
 use egress::request::{ReplyTo, Request};
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// Something that people hear of.
@@ -107,6 +108,24 @@ impl Notice {
             Self::DriftFound(it) => Cow::Owned(format!("drift-found.{}", it.update_token)),
             Self::TrafficBlocked(it) => Cow::Borrowed(&it.event_id),
             Self::BlockedDigest(it) => Cow::Borrowed(&it.event_id),
+        }
+    }
+
+    /// When it happened; where nobody says that, nothing.
+    pub fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::RequestStateChanged(it) => Some(it.at),
+            Self::DecisionAwaited(it) => Some(it.at),
+            Self::GlassBroken(it) => Some(it.at),
+            Self::GrantWaits(it) => Some(it.at),
+            Self::GrantFirstUsed(it) => Some(it.at),
+            Self::CommandAnswered(it) => Some(it.at),
+            Self::CommandNotTaken(it) => Some(it.at),
+            Self::EventRefused(it) => Some(it.at),
+            Self::AllowListChanged(_) => None,
+            Self::DriftFound(it) => it.changed_at,
+            Self::TrafficBlocked(it) => Some(it.last_seen),
+            Self::BlockedDigest(it) => Some(it.until),
         }
     }
 

@@ -81,7 +81,8 @@ pub enum Encoding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum People {
-    /// The system's own, which `[identities]` knows under the adapter's name. Who isn't in there can say nothing.
+    /// The system's own, which `[identities]` knows under the adapter's name. Who isn't in there can ask questions,
+    /// and close what is over.
     #[default]
     Mapped,
     /// People's own ids (mail addresses), because the system proves them.

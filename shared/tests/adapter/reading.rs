@@ -61,7 +61,7 @@ fn what_concerns_no_request_is_nothing() {
     let mut unlabelled = issue("opened", &json!({}));
     unlabelled["issue"]["labels"] = json!([{"name": "bug"}]);
     for body in
-        [unlabelled, issue("edited", &json!({})), json!({"zen": "Keep it logically awesome.", "hook_id": 1})]
+        [unlabelled, issue("labeled", &json!({})), json!({"zen": "Keep it logically awesome.", "hook_id": 1})]
     {
         assert_eq!(read("github", &body), Said::Nothing);
     }

@@ -122,10 +122,7 @@ pub(crate) async fn an_issue_is_talked_to_and_closed_early(
     };
     github.find(LIMIT, &ticket, said("public suffix")).await?;
 
-    deployed
-        .senders
-        .github("issues", &issue("opened", 8, "talked.example.org", json!({"again": true})))
-        .await?;
+    deployed.senders.github("issues", &issue("edited", 8, "talked.example.org", json!({}))).await?;
     deployed.until(&id, StateName::Pending).await?;
     deployed.senders.github("issue_comment", &comment(103, "LGTM")).await?;
     deployed.senders.github("issue_comment", &comment(103, "/approve read only")).await?;

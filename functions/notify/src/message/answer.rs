@@ -77,7 +77,7 @@ fn why(by: &str, explanation: &Explanation) -> Letter {
 }
 
 fn list(by: &str, requests: &[RequestSummary], more: usize) -> Letter {
-    let count = counted(requests.len() + more, "request");
+    let count = counted((requests.len() + more) as u64, "request");
     let mut lines: Vec<String> = requests.iter().flat_map(listed).collect();
     if more > 0 {
         lines.push(format!("and {more} more"));

@@ -3,10 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use egress::events::{BlockedDigest, Suggestion, TrafficBlocked};
+use egress::slack::Ask;
 
 use super::act::Act;
 use super::letter::Letter;
-use super::{length, second, some_of};
+use super::{counted, length, second, some_of};
 use crate::plain;
 
 /// Hosts of a digest that are listed: as many as it has.
@@ -57,10 +58,16 @@ fn how_to_ask(letter: Letter, suggestion: &Suggestion) -> Letter {
             format!("If it is needed, ask for {}; an approver decides:", plain::name(&suggestion.pattern))
         }
     };
-    let (pattern, preset) = (suggestion.pattern.clone(), suggestion.preset.clone());
     letter
-        .act(words, Act::Ask { pattern, preset })
+        .act(words, Act::Ask(asked(suggestion)))
         .next("If it is not, find out what on that machine asks for it.")
+}
+
+/// What to ask for: the preset, where there is one.
+pub(crate) fn asked(suggestion: &Suggestion) -> Ask {
+    let preset = suggestion.preset.clone();
+    let domains = if preset.is_some() { Vec::new() } else { vec![suggestion.pattern.clone()] };
+    Ask { domains, preset, ..Ask::default() }
 }
 
 /// Why there is nothing to ask for.
@@ -104,9 +111,4 @@ pub(super) fn digest(digest: &BlockedDigest) -> Letter {
     .fact("Connections", format!("{}, {} suppressed", digest.connections, digest.suppressed))
     .facts("Hosts", names)
     .next(next)
-}
-
-/// As `1 connection`, `2 connections`.
-fn counted(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -45,8 +45,8 @@ pub(super) fn waits(waits: &GrantWaits) -> Letter {
         .facts("Missing", plain::lines(&waits.reason))
         .fact_if("Ends", request.ends_at.map(minute))
         .fact("Request", request.id.to_string())
-        .next("An operator makes room, as it says under Missing. It is opened within a minute of that, and")
-        .next("another message says so. Until then its time runs all the same.")
+        .next("An operator makes room, as it says under Missing. It is opened within a minute of that, and another message says so.")
+        .next("Until then its time runs all the same.")
 }
 
 pub(super) fn first_used(used: &GrantFirstUsed) -> Letter {

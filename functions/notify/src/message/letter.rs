@@ -67,7 +67,7 @@ impl Letter {
 
     /// The text. Every line but the first of a fact is indented under it, so that none can pass for a
     /// fact of its own.
-    pub(crate) fn text(&self, speech: Speech) -> String {
+    pub(crate) fn text(&self, speech: Speech<'_>) -> String {
         let width = self.facts.iter().map(|(label, _)| label.len()).max().unwrap_or_default() + 2;
         let mut lines = vec![self.sentence.clone(), String::new()];
         for (label, texts) in &self.facts {
@@ -85,7 +85,7 @@ impl Letter {
     }
 
     /// What to do, as lines: after what is said, where it is to be said.
-    fn to_do(&self, speech: Speech) -> Vec<String> {
+    fn to_do(&self, speech: Speech<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         for (place, Step { words, act }) in self.next.iter().enumerate() {
             lines.push(words.clone());
@@ -110,7 +110,7 @@ fn bounded(mut lines: Vec<String>) -> Vec<String> {
     let more = lines.len() - fit;
     lines.truncate(fit);
     if more > 0 {
-        lines.push(format!("and {} more", super::counted(more, "line")));
+        lines.push(format!("and {} more", super::counted(more as u64, "line")));
     }
     lines
 }

@@ -28,7 +28,12 @@ pub(super) fn refused(refused: &EventRefused) -> Letter {
 
 /// What somebody said could not be taken.
 pub(super) fn not_taken(not_taken: &CommandNotTaken) -> Letter {
-    let mut lines = plain::lines(&not_taken.reason);
-    let first = if lines.is_empty() { String::new() } else { lines.remove(0) };
-    Letter::new(format!("Not taken: {first}"), format!("That was not taken: {first}")).facts("Because", lines)
+    let reason = plain::lines(&not_taken.reason);
+    Letter::new(
+        format!("Not taken: {}", reason.first().map(String::as_str).unwrap_or_default()),
+        "That was not taken, and nothing has changed.".to_owned(),
+    )
+    .facts("Why not", reason)
+    .fact("Said by", plain::name(&not_taken.by))
+    .fact("Answered", second(not_taken.at))
 }

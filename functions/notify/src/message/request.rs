@@ -3,6 +3,7 @@
 use egress::config::same_spelling;
 use egress::events::{DecisionAwaited, RequestStateChanged};
 use egress::request::{Ending, Request, StateName};
+use egress::slack::Ask;
 use jiff::Timestamp;
 
 use super::about::{self, asker, short, until};
@@ -17,6 +18,8 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 /// In seconds.
 const DAY: u64 = 24 * HOUR;
+/// The longest that is asked for once more, in bytes of its domains.
+const LONGEST_ASKED: usize = 1_000;
 
 pub(super) fn changed(changed: &RequestStateChanged) -> Letter {
     let request = &changed.request;
@@ -127,7 +130,8 @@ fn facts(letter: Letter, changed: &RequestStateChanged) -> Letter {
 fn next(letter: Letter, changed: &RequestStateChanged) -> Letter {
     let request = &changed.request;
     match changed.to {
-        StateName::Pending => about::decide(letter, &request.id),
+        StateName::Pending => about::decide(letter, &request.id)
+            .act("Who asked takes it back with", Act::Withdraw(request.id.clone())),
         StateName::Approved => {
             letter.next("Nothing: another message comes when every part of the firewall has it.")
         }
@@ -137,12 +141,42 @@ fn next(letter: Letter, changed: &RequestStateChanged) -> Letter {
         }
         StateName::Ended | StateName::Lapsed => letter.next("Ask again if it is still needed."),
         StateName::Denied => letter.next("Talk to who denied it, or ask again with what they miss."),
-        StateName::Refused if request.break_glass.is_some() && request.refused_domains.is_empty() => {
-            letter.next("Ask again without break_glass: then an approver decides, where one may.")
-        }
-        StateName::Refused => letter.next("Ask again for what is possible."),
+        StateName::Refused => ask_again(letter, request),
         StateName::Withdrawn => letter,
     }
+}
+
+fn ask_again(letter: Letter, request: &Request) -> Letter {
+    let words = if !request.refused_domains.is_empty() {
+        "Ask again for what is possible"
+    } else if request.break_glass.is_some() {
+        "Ask again without break_glass, and an approver decides, where one may"
+    } else {
+        return letter.next("Ask again for what is possible.");
+    };
+    match again(request) {
+        Some(ask) => letter.act(format!("{words}:"), Act::Ask(ask)),
+        None => letter.next(format!("{words}.")),
+    }
+}
+
+/// The same request once more, without what of it can't be granted; none where nothing is left of it, where it was an
+/// extension, and where it is too long to be said in one line.
+pub(crate) fn again(request: &Request) -> Option<Ask> {
+    let preset = request.preset.clone();
+    let domains: Vec<String> = match preset {
+        Some(_) => Vec::new(),
+        None => request.domains.iter().map(ToString::to_string).collect(),
+    };
+    let fits = domains.iter().map(String::len).sum::<usize>() <= LONGEST_ASKED;
+    let something = preset.is_some() || !domains.is_empty();
+    (something && fits && request.extends.is_none()).then(|| Ask {
+        domains,
+        preset,
+        duration: Some(length(request.duration_seconds)),
+        ticket: request.ticket.clone(),
+        because: Some(request.justification.clone()),
+    })
 }
 
 fn open(letter: Letter, request: &Request) -> Letter {
@@ -183,11 +217,9 @@ pub(super) fn awaited(awaited: &DecisionAwaited) -> Letter {
         .fact("Reminders", request.reminders.to_string())
         .fact("Request", request.id.to_string());
     if people.is_empty() {
-        return letter
-            .next(
-                "Nobody who is named in egress.toml may decide about it by policy.cedar: an operator changes",
-            )
-            .next("one of the two, or it lapses.");
+        return letter.next(
+            "Nobody who is named in egress.toml may decide about it by policy.cedar: an operator changes one of the two, or it lapses.",
+        );
     }
     about::decide(letter, &request.id)
 }

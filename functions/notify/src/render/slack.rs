@@ -1,37 +1,45 @@
 //! Slack: Block Kit (<https://docs.slack.dev/reference/block-kit/blocks>).
 //!
-//! Where a text stands in Slack's markup, its three signs are escaped
-//! (<https://docs.slack.dev/messaging/formatting-message-text#escaping>): nothing in it calls anybody, or becomes a link;
-//! and since texts are sent as `verbatim`, Slack looks for no addresses in it. Texts of several lines, which somebody
-//! wrote, are quoted line by line, so that none of them passes for a fact of ours.
+//! Text from outside is escaped ([`escape`]), and what has several lines is quoted line by line, so that none of them
+//! passes for a fact of ours. People are called by their ids where they have something to do: who is to decide, and who
+//! is to look at a broken glass. All others are named.
 
 mod blocks;
+mod buttons;
+mod escape;
 
-use egress::config::Config;
-use egress::request::{Request, StateName};
-use egress::slack::{APPROVE, Ask, COMMENT, DENY, REQUEST, WITHDRAW};
-use serde_json::{Value, json};
+use egress::config::{Config, same_spelling};
+use serde_json::Value;
 
-use self::blocks::{button, context, escaped, header, markup, quoted};
-use super::{Reader, cut, facts};
+use self::blocks::{context, fields, header, section};
+use self::buttons::buttons;
+use self::escape::{call, code, date, escaped, quoted};
+use super::{MORE, Reader, facts, facts_of_an_entry};
 use crate::message::act::{Act, Speech};
 use crate::message::letter as letter_of;
 use crate::message::letter::{Letter, Step};
 use crate::notice::Notice;
+use crate::plain;
 
-/// The longest `text`, which notifications show, in characters: Slack advises 4,000 at most.
+/// The longest `text`, which notifications show, in characters: Slack advises 4,000 at most
+/// (<https://docs.slack.dev/reference/methods/chat.postMessage#truncating>).
 const LONGEST_TEXT: usize = 3_000;
-/// The most characters of all facts together. Slack takes some 13,000 in all blocks of a message
-/// (<https://github.com/slackapi/bolt-js/issues/2509>).
-const MOST_OF_FACTS: usize = 7_000;
-/// The most characters of one fact.
-const MOST_OF_A_FACT: usize = 2_500;
+/// The longest sentence, in characters.
+const LONGEST_SENTENCE: usize = 2_000;
+/// The most characters of all facts together, and of all that is to do. Slack takes some 13,000 in all blocks of a
+/// message (<https://github.com/slackapi/bolt-js/issues/2509>).
+const MOST_OF_FACTS: usize = 6_500;
+const MOST_TO_DO: usize = 1_900;
+/// The longest text of a fact, in characters: with its label it fits into a section, which has 3,000 at most.
+const LONGEST_FACT: usize = 2_500;
 /// A fact of one line that is no longer stands beside others.
 const SHORT: usize = 150;
 /// The most fields of a section.
 const MOST_FIELDS: usize = 10;
 /// The most people who are called.
 const MOST_CALLED: usize = 20;
+/// The longest id of an event that is shown, in characters.
+const LONGEST_ID: usize = 200;
 
 /// What is shown: the blocks, and the text that stands for them where there is no room.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,29 +52,42 @@ pub struct Shown {
 
 /// The one message about a request as it is by this notice, or the whole message of any other notice.
 pub fn message(notice: &Notice, reader: Reader, config: &Config) -> Shown {
-    let letter = letter_of(notice);
-    let mut blocks = vec![header(&letter.subject), markup(&escaped(&letter.sentence))];
-    blocks.extend(called(notice, config).as_deref().map(markup));
+    let mut letter = letter_of(notice);
+    if reader == Reader::Requester {
+        letter.subject = for_who_asked(letter.subject);
+    }
+    let mut blocks = vec![header(&letter.subject), section(&escaped(&letter.sentence, LONGEST_SENTENCE))];
+    if reader == Reader::Channel {
+        blocks.extend(called(notice, config).as_deref().map(section));
+    }
     blocks.extend(fact_blocks(&letter));
     blocks.extend(to_do(&letter));
     blocks.extend(buttons(notice, reader));
-    blocks.push(context(&format!("`{}`", escaped(&notice.event_id()))));
-    Shown { text: cut(&escaped(&letter.subject), LONGEST_TEXT), blocks }
+    blocks.push(context(&event(notice)));
+    Shown { text: escaped(&letter.subject, LONGEST_TEXT), blocks }
+}
+
+/// It isn't who asked that has to decide.
+fn for_who_asked(subject: String) -> String {
+    match subject.strip_prefix("To decide") {
+        Some(rest) => format!("Waiting for a decision{rest}"),
+        None => subject,
+    }
 }
 
 /// One entry of the thread below it: what just happened, by whom, with the comment.
 pub fn entry(notice: &Notice, config: &Config) -> Shown {
     let letter = letter_of(notice);
-    let sentence = escaped(&letter.sentence);
-    let said = facts(&letter)
-        .filter(|(label, _)| ["Comment", "Missing", "Decide by", "Ends", "Host"].contains(label));
-    let mut lines = vec![sentence.clone()];
+    let mut lines = vec![escaped(&letter.sentence, LONGEST_SENTENCE)];
     lines.extend(called(notice, config));
-    lines.extend(said.map(|(label, texts)| fact(label, texts)));
-    Shown {
-        text: cut(&sentence, LONGEST_TEXT),
-        blocks: vec![markup(&cut(&lines.join("\n"), MOST_OF_A_FACT))],
+    let mut blocks = vec![section(&lines.join("\n"))];
+    let told = facts_of_an_entry(&letter).map(|(label, texts)| section(&fact(label, texts)));
+    blocks.extend(told);
+    // Whoever is called here need not look for the message above.
+    if matches!(notice, Notice::DecisionAwaited(_) | Notice::GlassBroken(_)) {
+        blocks.extend(steps(letter.next.iter()));
     }
+    Shown { text: escaped(&letter.sentence, LONGEST_TEXT), blocks }
 }
 
 /// Who is called to decide, or to look: those of them whom Slack knows.
@@ -76,95 +97,67 @@ fn called(notice: &Notice, config: &Config) -> Option<String> {
         Notice::GlassBroken(it) => (&it.approvers, &it.request),
         _ => return None,
     };
-    let has_said = |person: &str| request.approvals.iter().any(|yes| yes.by == person);
-    let ids =
-        people.iter().filter(|person| !has_said(person)).filter_map(|person| config.id_of("slack", person));
-    // An id of the configuration that could be anything else is none of Slack's.
-    let ids = ids.filter(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-    let called: Vec<String> = ids.take(MOST_CALLED).map(|id| format!("<@{id}>")).collect();
-    (!called.is_empty()).then(|| called.join(" "))
+    let is = |one: &str, person: &str| same_spelling(one) == same_spelling(person);
+    let has_said = |person: &str| request.approvals.iter().any(|yes| is(&yes.by, person));
+    let to_do = people.iter().filter(|person| !has_said(person));
+    let ids = to_do.filter_map(|person| call(config.id_of("slack", person)?));
+    let ids: Vec<String> = ids.take(MOST_CALLED).collect();
+    (!ids.is_empty()).then(|| ids.join(" "))
 }
 
 /// Short facts side by side, the others one below the other, as many as there is room for.
 fn fact_blocks(letter: &Letter) -> Vec<Value> {
-    let (mut blocks, mut fields, mut room) = (Vec::new(), Vec::new(), MOST_OF_FACTS);
+    let (mut beside, mut below, mut room) = (Vec::new(), Vec::new(), MOST_OF_FACTS);
     for (label, lines) in facts(letter) {
         let text = fact(label, lines);
-        let Some(rest) = room.checked_sub(text.chars().count()) else {
-            blocks.push(context("There is more than there is room for: `status` shows it."));
+        let length = text.chars().count();
+        let Some(rest) = room.checked_sub(length) else {
+            below.push(context(MORE));
             break;
         };
         room = rest;
-        if lines.len() == 1 && text.chars().count() <= SHORT {
-            fields.push(text);
+        if lines.len() == 1 && length <= SHORT {
+            beside.push(text);
         } else {
-            blocks.push(markup(&text));
+            below.push(section(&text));
         }
     }
-    let fields = fields.chunks(MOST_FIELDS).map(blocks::fields);
-    fields.chain(blocks.iter().cloned()).collect()
+    beside.chunks(MOST_FIELDS).map(fields).chain(below).collect()
 }
 
 fn fact(label: &str, lines: &[String]) -> String {
-    match lines {
-        [line] => format!("*{label}*\n{}", escaped(&cut(line, MOST_OF_A_FACT))),
-        lines => format!("*{label}*\n{}", quoted(&cut(&lines.join("\n"), MOST_OF_A_FACT))),
-    }
-}
-
-/// What can be done by words; a decision is made by the buttons.
-fn to_do(letter: &Letter) -> Option<Value> {
-    let line = |Step { words, act }: &Step| match act {
-        Some(Act::Decide(_)) => None,
-        Some(act) => {
-            let said = Speech::Slack.says(act).into_iter().map(|said| format!("`{}`", escaped(&said)));
-            Some(format!("{}\n{}", escaped(words), said.collect::<Vec<_>>().join("\n")))
-        }
-        None => Some(escaped(words)),
+    let text = match lines {
+        [line] => escaped(line, LONGEST_FACT),
+        lines => quoted(lines, LONGEST_FACT),
     };
-    let lines: Vec<String> = letter.next.iter().filter_map(line).collect();
-    (!lines.is_empty()).then(|| markup(&cut(&lines.join("\n"), MOST_OF_A_FACT)))
+    format!("*{label}*\n{text}")
 }
 
-/// The buttons: as long as a request waits, and where there is something to ask for.
-fn buttons(notice: &Notice, reader: Reader) -> Vec<Value> {
-    match notice {
-        Notice::RequestStateChanged(it) if it.to == StateName::Pending => waiting(&it.request, reader),
-        Notice::DecisionAwaited(it) => waiting(&it.request, reader),
-        Notice::TrafficBlocked(it) => {
-            let ask = it.suggestion.as_ref().and_then(|suggestion| {
-                let preset = suggestion.preset.clone();
-                let domains = if preset.is_some() { Vec::new() } else { vec![suggestion.pattern.clone()] };
-                Ask { domains, preset, ..Ask::default() }.value()
-            });
-            ask.map(|ask| json!({"type": "actions", "elements": [button(REQUEST, "Request this domain", &ask, Some("primary"))]}))
-                .into_iter()
-                .collect()
-        }
-        _ => Vec::new(),
-    }
+/// What is done by words. There are buttons to decide, and to take back.
+fn to_do(letter: &Letter) -> Option<Value> {
+    let by_button = |step: &&Step| matches!(step.act, Some(Act::Decide(_) | Act::Withdraw(_)));
+    steps(letter.next.iter().filter(|step| !by_button(step)))
 }
 
-fn waiting(request: &Request, reader: Reader) -> Vec<Value> {
-    let id = request.id.as_str();
-    if reader == Reader::Requester {
-        let mut withdraw = button(WITHDRAW, "Withdraw", id, None);
-        if let Value::Object(withdraw) = &mut withdraw {
-            withdraw.insert(
-                "confirm".to_owned(),
-                blocks::confirm("Take it back?", "Nobody has to decide about it then."),
-            );
-        }
-        return vec![json!({"type": "actions", "elements": [withdraw]})];
-    }
-    let comment = json!({
-        "type": "input", "block_id": format!("{COMMENT}.{}", request.version), "optional": true,
-        "label": {"type": "plain_text", "text": "Comment"},
-        "element": {
-            "type": "plain_text_input", "action_id": COMMENT, "max_length": 2_000,
-            "placeholder": {"type": "plain_text", "text": "Why, if there is something to say"},
-        },
+/// As many steps as there is room for: what can't be shown whole is not shown.
+fn steps<'a>(steps: impl Iterator<Item = &'a Step>) -> Option<Value> {
+    let mut room = MOST_TO_DO;
+    let lines = steps.flat_map(|Step { words, act }| {
+        let said = act.iter().flat_map(|act| Speech::Slack.says(act));
+        let said = said.map(|said| code(&said, MOST_TO_DO));
+        std::iter::once(escaped(words, MOST_TO_DO)).chain(said).collect::<Vec<_>>()
     });
-    let decide = [button(APPROVE, "Approve", id, Some("primary")), button(DENY, "Deny", id, Some("danger"))];
-    vec![comment, json!({"type": "actions", "elements": decide})]
+    let fits = |line: &String| {
+        let rest = room.checked_sub(line.chars().count() + 1);
+        room = rest.unwrap_or_default();
+        rest.is_some()
+    };
+    let lines: Vec<String> = lines.take_while(fits).collect();
+    (!lines.is_empty()).then(|| section(&lines.join("\n")))
+}
+
+/// By what the event can be known again, and when it happened.
+fn event(notice: &Notice) -> String {
+    let id = code(&plain::name(&notice.event_id()), LONGEST_ID);
+    notice.at().map_or_else(|| id.clone(), |at| format!("{id}, {}", date(at)))
 }

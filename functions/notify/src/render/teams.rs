@@ -1,12 +1,17 @@
-//! Teams: Adaptive Cards (<https://adaptivecards.io/explorer/>), of the version that bots may send
-//! (<https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/cards-reference>).
+//! Teams: Adaptive Cards (<https://learn.microsoft.com/adaptive-cards/schema-explorer/adaptive-card>), of a version that
+//! bots may send (<https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/cards-reference>).
 //!
-//! Every text is a `TextRun`, in which no Markdown is read: nothing from outside becomes a link, or calls anybody. Cards
-//! have no buttons, since an outgoing webhook takes none: they say what to write.
+//! Every text is a `TextRun`, in which no Markdown is read
+//! (<https://learn.microsoft.com/adaptive-cards/authoring-cards/text-features>): nothing from outside becomes a link, or
+//! calls anybody, and nothing has to be escaped. What clients make of a line's end in one differs
+//! (<https://github.com/microsoft/AdaptiveCards/issues/4914>), so each line is a block of its own. Texts of several lines
+//! stand on another ground, so that none of them passes for a fact of ours.
+//!
+//! Cards have no buttons, since an outgoing webhook takes none: they say what to write.
 
 use serde_json::{Value, json};
 
-use super::{cut, facts};
+use super::{MORE, cut, facts, facts_of_an_entry};
 use crate::message::act::Speech;
 use crate::message::letter as letter_of;
 use crate::message::letter::{Letter, Step};
@@ -14,36 +19,60 @@ use crate::notice::Notice;
 
 /// What goes into an attachment.
 const CARD: &str = "application/vnd.microsoft.card.adaptive";
-/// The most characters of all facts together, and of one: a message has 80 KB at most that Microsoft advises, two bytes
-/// a character (<https://learn.microsoft.com/microsoftteams/platform/bots/how-to/format-your-bot-messages>).
-const MOST_OF_FACTS: usize = 9_000;
-const MOST_OF_A_FACT: usize = 3_000;
-const LONGEST_LINE: usize = 400;
+/// The largest activity, in bytes of UTF-8. A bot's message has 80 KB in UTF-16 at most, as Microsoft advises
+/// (<https://learn.microsoft.com/microsoftteams/platform/bots/how-to/format-your-bot-messages>), one of an incoming webhook
+/// 28 KB: what fits there fits everywhere.
+const LARGEST: usize = 25_000;
+/// The longest texts, in characters: the summary, the title, a line.
+const LONGEST_SUMMARY: usize = 300;
+const LONGEST_TITLE: usize = 400;
+const LONGEST_LINE: usize = 1_500;
 
 /// The one message about a request as it is by this notice, or the whole message of any other notice: an activity.
 pub fn message(notice: &Notice) -> Value {
     let letter = letter_of(notice);
-    let mut body = vec![
-        rich(&[run(&cut(&letter.subject, LONGEST_LINE), Weight::Title)]),
-        rich(&[run(&letter.sentence, Weight::Normal)]),
-    ];
-    body.extend(fact_blocks(&letter));
-    body.extend(letter.next.iter().map(step));
-    activity(&letter.subject, &body)
+    let title = run(&letter.subject, LONGEST_TITLE, Look::Title);
+    let above = vec![line(&[title], "Default"), sentence(&letter)];
+    let below = letter.next.iter().flat_map(step).collect();
+    activity(&letter.subject, above, facts(&letter), below)
 }
 
 /// One entry of the thread below it: what just happened, by whom, with the comment.
 pub fn entry(notice: &Notice) -> Value {
     let letter = letter_of(notice);
-    let said = facts(&letter)
-        .filter(|(label, _)| ["Comment", "Missing", "Decide by", "Ends", "Host"].contains(label));
-    let mut body = vec![rich(&[run(&letter.sentence, Weight::Normal)])];
-    body.extend(said.map(|(label, lines)| fact(label, &lines.join("\n"))));
-    activity(&letter.sentence, &body)
+    let above = vec![sentence(&letter)];
+    // Who is to decide, or to look, need not look for the message above.
+    let has_to_do = matches!(notice, Notice::DecisionAwaited(_) | Notice::GlassBroken(_));
+    let below = letter.next.iter().filter(|_| has_to_do).flat_map(step).collect();
+    activity(&letter.sentence, above, facts_of_an_entry(&letter), below)
 }
 
-fn activity(summary: &str, body: &[Value]) -> Value {
-    let summary = cut(summary, LONGEST_LINE);
+/// An activity with as many facts as there is room for.
+fn activity<'a>(
+    summary: &str,
+    mut above: Vec<Value>,
+    facts: impl Iterator<Item = &'a (&'static str, Vec<String>)>,
+    below: Vec<Value>,
+) -> Value {
+    let more = line(&[run(MORE, LONGEST_LINE, Look::Normal)], "Default");
+    let rest = [above.as_slice(), &below, std::slice::from_ref(&more)].concat();
+    let mut room = LARGEST.saturating_sub(with_card(summary, &rest).to_string().len());
+    for (label, lines) in facts {
+        let fact = fact(label, lines);
+        // Each but the first has a comma before it.
+        let size: usize = fact.iter().map(|element| element.to_string().len() + 1).sum();
+        let Some(left) = room.checked_sub(size) else {
+            above.push(more);
+            break;
+        };
+        room = left;
+        above.extend(fact);
+    }
+    with_card(summary, &[above, below].concat())
+}
+
+fn with_card(summary: &str, body: &[Value]) -> Value {
+    let summary = cut(summary, LONGEST_SUMMARY);
     json!({
         "type": "message",
         "summary": summary,
@@ -60,54 +89,50 @@ fn activity(summary: &str, body: &[Value]) -> Value {
     })
 }
 
-fn fact_blocks(letter: &Letter) -> Vec<Value> {
-    let (mut blocks, mut room) = (Vec::new(), MOST_OF_FACTS);
-    for (label, lines) in facts(letter) {
-        let text = lines.join("\n");
-        let Some(rest) = room.checked_sub(text.chars().count().min(MOST_OF_A_FACT)) else {
-            blocks
-                .push(rich(&[run("There is more than there is room for: status shows it.", Weight::Normal)]));
-            break;
-        };
-        room = rest;
-        blocks.push(fact(label, &text));
-    }
-    blocks
+fn sentence(letter: &Letter) -> Value {
+    line(&[run(&letter.sentence, LONGEST_LINE, Look::Normal)], "Default")
 }
 
-/// A fact; what has several lines begins below its label.
-fn fact(label: &str, text: &str) -> Value {
-    let gap = if text.contains('\n') { "\n" } else { " " };
-    rich(&[run(&format!("{label}:{gap}"), Weight::Label), run(&cut(text, MOST_OF_A_FACT), Weight::Normal)])
+/// A fact of one line stands behind its label, one of several below it.
+fn fact(label: &str, lines: &[String]) -> Vec<Value> {
+    let label = run(&format!("{label}: "), LONGEST_LINE, Look::Label);
+    let text = |text: &String| run(text, LONGEST_LINE, Look::Normal);
+    match lines {
+        [one] => vec![line(&[label, text(one)], "Small")],
+        lines => {
+            let items: Vec<Value> = lines.iter().map(|one| line(&[text(one)], "None")).collect();
+            let lines = json!({"type": "Container", "style": "emphasis", "spacing": "Small", "items": items});
+            vec![line(&[label], "Small"), lines]
+        }
+    }
 }
 
-fn step(Step { words, act }: &Step) -> Value {
-    let mut runs = vec![run(words, Weight::Normal)];
-    for said in act.iter().flat_map(|act| Speech::Teams.says(act)) {
-        runs.push(run(&format!("\n{said}"), Weight::Code));
-    }
-    rich(&runs)
+/// Something that the reader can do, and what to write for it.
+fn step(Step { words, act }: &Step) -> Vec<Value> {
+    let said = act.iter().flat_map(|act| Speech::Teams.says(act));
+    let said = said.map(|said| line(&[run(&said, LONGEST_LINE, Look::Code)], "None"));
+    std::iter::once(line(&[run(words, LONGEST_LINE, Look::Normal)], "Default")).chain(said).collect()
 }
 
 #[derive(Clone, Copy)]
-enum Weight {
+enum Look {
     Title,
     Label,
     Normal,
     Code,
 }
 
-fn run(text: &str, weight: Weight) -> Value {
+fn run(text: &str, longest: usize, look: Look) -> Value {
     // An element without text is none.
-    let text = if text.is_empty() { " " } else { text };
-    match weight {
-        Weight::Title => json!({"type": "TextRun", "text": text, "size": "Large", "weight": "Bolder"}),
-        Weight::Label => json!({"type": "TextRun", "text": text, "weight": "Bolder"}),
-        Weight::Normal => json!({"type": "TextRun", "text": text}),
-        Weight::Code => json!({"type": "TextRun", "text": text, "fontType": "Monospace"}),
+    let text = if text.is_empty() { " ".to_owned() } else { cut(text, longest) };
+    match look {
+        Look::Title => json!({"type": "TextRun", "text": text, "size": "Large", "weight": "Bolder"}),
+        Look::Label => json!({"type": "TextRun", "text": text, "weight": "Bolder"}),
+        Look::Normal => json!({"type": "TextRun", "text": text}),
+        Look::Code => json!({"type": "TextRun", "text": text, "fontType": "Monospace"}),
     }
 }
 
-fn rich(runs: &[Value]) -> Value {
-    json!({"type": "RichTextBlock", "inlines": runs})
+fn line(runs: &[Value], spacing: &str) -> Value {
+    json!({"type": "RichTextBlock", "spacing": spacing, "inlines": runs})
 }

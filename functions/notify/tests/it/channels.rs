@@ -1,6 +1,8 @@
 //! What people see on each channel: in Slack (a channel, the requester, the thread), in Teams, through Amazon Q, on a
 //! ticket. A block or an element is a line.
 
+use egress::adapter::request_of;
+use egress::adapter::writing::Facts;
 use egress::config::Config;
 use notify::notice::Notice;
 use notify::render::{Reader, amazon_q, slack, teams, ticket};
@@ -23,21 +25,34 @@ fn seen(event: Value) -> String {
     let (notice, config) = (Notice::read(event).unwrap(), config());
     let shown = |shown: slack::Shown| format!("{}\n{}", shown.text, lines(&shown.blocks));
     let card = |activity: Value| lines(activity["attachments"][0]["content"]["body"].as_array().unwrap());
+    let in_channel = shown(slack::message(&notice, Reader::Channel, &config));
+    let to_requester = shown(slack::message(&notice, Reader::Requester, &config));
     let mut parts = vec![
-        ("Slack, in a channel", shown(slack::message(&notice, Reader::Channel, &config))),
-        ("Slack, the requester", shown(slack::message(&notice, Reader::Requester, &config))),
+        ("Slack", in_channel.clone()),
+        ("Slack, who asked, instead", without(&to_requester, &in_channel)),
+        ("Slack, who asked, without", without(&in_channel, &to_requester)),
         ("Teams", card(teams::message(&notice))),
         ("Amazon Q", pretty(&amazon_q::notification(&notice))),
-        ("a ticket", ticket::facts(&notice, "OPS-1").text),
+        ("Ticket", on_ticket(&ticket::facts(&notice, "OPS-1"))),
     ];
     if notice.request().is_some() {
-        parts.insert(2, ("Slack, in the thread", shown(slack::entry(&notice, &config))));
-        parts.insert(4, ("Teams, in the thread", card(teams::entry(&notice))));
+        parts.insert(3, ("Slack, in the thread", shown(slack::entry(&notice, &config))));
+        parts.insert(5, ("Teams, in the thread", card(teams::entry(&notice))));
     }
-    if parts[0].1 == parts[1].1 {
-        parts.remove(1);
-    }
-    parts.into_iter().map(|(name, text)| format!("## {name}\n{text}")).collect::<Vec<_>>().join("\n\n")
+    let parts = parts.into_iter().filter(|(_, text)| !text.is_empty());
+    parts.map(|(name, text)| format!("## {name}\n{text}")).collect::<Vec<_>>().join("\n\n")
+}
+
+/// The lines that others don't have.
+fn without(text: &str, others: &str) -> String {
+    text.lines().filter(|line| !others.lines().any(|other| other == *line)).collect::<Vec<_>>().join("\n")
+}
+
+fn on_ticket(facts: &Facts) -> String {
+    let Facts { ticket, request_id, state, headline, text, by, comment, ends_at, event_id } = facts;
+    format!(
+        "{ticket} {request_id} {state} {event_id}\nheadline: {headline}\nby: {by}\ncomment: {comment}\nends_at: {ends_at}\n\n{text}"
+    )
 }
 
 fn lines(blocks: &[Value]) -> String {
@@ -64,11 +79,33 @@ shows! {
         json!({"from": "pending", "comment": "Fine with me"}),
         with(risky(), json!({"approvals": [{"by": "bob@example.com", "at": "2026-05-14T09:15:30Z"}]})),
     ),
+    asked_for_more_time: changed(
+        "pending",
+        json!({"by": "alice@example.com"}),
+        json!({"extends": "req-00000000000e", "extensions": 2}),
+    ),
+    asked_on_its_ticket: changed(
+        "pending",
+        json!({"by": "alice@example.com"}),
+        json!({"id": request_of("jira", "OPS-1"), "reply_to": {"via": "jira", "to": "OPS-1"}}),
+    ),
     approved_with_a_comment: changed("approved", json!({"from": "pending", "comment": "For the\nworkshop"}), approved()),
     active: changed("active", json!({"from": "approved", "by": "firewall"}), approved()),
     expired: changed("ended", json!({"from": "active", "by": "clock", "ending": "expired"}), approved()),
     revoked: changed("ended", json!({"from": "active", "ending": "revoked", "comment": "Workshop is over"}), approved()),
     denied: changed("denied", json!({"from": "pending", "comment": "Use the mirror\n\nPlease"}), json!({})),
+    superseded: changed(
+        "ended",
+        json!({"from": "active", "by": "firewall", "ending": "superseded"}),
+        with(approved(), json!({"ending": "superseded", "superseded_by": "req-00000000000f"})),
+    ),
+    lapsed: changed("lapsed", json!({"from": "pending", "by": "clock"}), json!({})),
+    withdrawn: changed("withdrawn", json!({"from": "pending", "by": "alice@example.com"}), json!({})),
+    refused_to_break_the_glass: changed(
+        "refused",
+        json!({"by": "policy", "comment": "no policy lets you break the glass"}),
+        json!({"break_glass": "in a hurry"}),
+    ),
     refused_domains: changed("refused", json!({"by": "policy", "comment": "One of the domains can't be granted"}), json!({
         "domains": ["github.com"], "refused_domains": [{"text": "*.com", "reason": "com is a public suffix"}]
     })),
@@ -77,6 +114,9 @@ shows! {
     no_room: waits(request(approved()), false),
     first_use: first_used(&request(with(approved(), json!({"state": "active"})))),
     blocked_in_a_preset: blocked(json!({})),
+    blocked_in_no_preset: blocked(json!({
+        "destination": "github.com", "registrable_domain": "github.com", "count": 1, "suggestion": {"pattern": "github.com"}
+    })),
     blocked_without_a_name: blocked(json!({"destination": "198.51.100.3:443", "registrable_domain": null, "suggestion": null})),
     blocked_in_all: digest(),
     drift: drift_found(),
@@ -85,6 +125,7 @@ shows! {
     command_not_taken: not_taken(),
     why: answers::why(),
     list: answers::list(),
+    status: answers::status(&request(with(approved(), json!({"state": "active"})))),
     not_allowed: answers::not_allowed(),
     done: answered(&json!({"kind": "done", "request": request(risky())})),
 }

@@ -4,11 +4,11 @@ use std::sync::LazyLock;
 
 use notify::message::Message;
 use notify::notice::Notice;
-use notify::render::{Reader, amazon_q, slack, teams, ticket};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::events::{changed, every_event, message, reads};
+use crate::only_text::everywhere;
 
 reads! {
     hostile_texts: changed(
@@ -90,86 +90,34 @@ fn fits(message: &Message) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Texts, many of them longer than what is shown of any.
+/// Texts, many of them longer than what is shown of any, and many of them with signs of some markup.
 fn any_text() -> impl Strategy<Value = String> {
-    let long = ["\u{202e}\n\r\u{0}", "\u{e0001}", "🚀", "🚀\n"];
+    let long = ["\u{202e}\n\r\u{0}", "\u{e0001}", "🚀", "🚀\n", "<", "&*\n"];
+    let signs = prop::sample::select(Vec::from(SIGNS));
     prop_oneof![
         any::<String>(),
         ".{0,300}",
-        prop::sample::select(Vec::from(long)).prop_map(|part| part.repeat(2_100))
+        prop::sample::select(Vec::from(long)).prop_map(|part| part.repeat(2_100)),
+        prop::collection::vec(signs, 0..60).prop_map(|signs| signs.concat()),
     ]
 }
 
+/// Signs of markup, and what makes them more than signs.
+const SIGNS: [&str; 34] = [
+    "<", ">", "&", "!", "@", "#", "*", "_", "~", "`", "```", "|", "[", "]", "(", ")", "{", "}", "/", "\\",
+    ":", "://", "lt;", "#64;", "channel", "bob", "U0B0B", "noformat", "1", "https", "é", " ", "\n",
+    "/approve",
+];
+
 /// What each channel would read as more than text.
-const CALLS: &str = "<!channel> <@U0> <https://evil.example|x> @everyone [x](https://evil.example) ![](https://evil.example/p.png) <b>x</b> #1 `\n/approve req-0123456789ab\n```\n{noformat}[~bob]";
-
-/// All texts in a JSON value.
-fn all_texts(value: &Value) -> Vec<String> {
-    texts(value, "").iter().filter_map(|place| value.pointer(place)?.as_str().map(str::to_owned)).collect()
-}
-
-/// Nothing of a text from outside is more than a text on any channel, and all of it fits.
-fn is_only_text(event: Value) -> Result<(), TestCaseError> {
-    let notice = Notice::read(event).unwrap();
-    let config = crate::channels::config();
-    for shown in [
-        slack::message(&notice, Reader::Channel, &config),
-        slack::message(&notice, Reader::Requester, &config),
-        slack::entry(&notice, &config),
-    ] {
-        in_slack(&shown)?;
-    }
-    for activity in [teams::message(&notice), teams::entry(&notice)] {
-        let size = activity.to_string().encode_utf16().count() * 2;
-        prop_assert!(size < 80 * 1_024, "{size} bytes in Teams");
-        let body = activity["attachments"][0]["content"]["body"].as_array().unwrap();
-        // The one element in which Markdown is not read.
-        prop_assert!(body.iter().all(|element| element["type"] == "RichTextBlock"));
-    }
-    let notification = amazon_q::notification(&notice);
-    let description = notification["content"]["description"].as_str().unwrap();
-    prop_assert!(description.chars().count() <= 3_000);
-    prop_assert_eq!(description.matches("```").count(), 2, "{}", description);
-    for text in all_texts(&notification["content"]) {
-        // Within a block of code, nothing is read.
-        let outside = text.split('`').step_by(2).collect::<String>();
-        prop_assert!(!text.contains('<') && !outside.contains("]("), "{}", text);
-    }
-    let facts = ticket::facts(&notice, "OPS-1");
-    for text in [&facts.text, &facts.headline, &facts.by, &facts.comment] {
-        let ends_a_block = text.contains(|c: char| "`{}".contains(c));
-        prop_assert!(text.chars().count() <= 30_100 && !ends_a_block);
-        prop_assert!(!text.lines().any(|line| line.starts_with('/')), "{}", text);
-    }
-    Ok(())
-}
-
-fn in_slack(shown: &slack::Shown) -> Result<(), TestCaseError> {
-    prop_assert!(shown.blocks.len() <= 50 && shown.text.chars().count() <= 4_000);
-    let all: usize = all_texts(&json!(shown.blocks)).iter().map(|text| text.chars().count()).sum();
-    prop_assert!(all <= 13_000, "{} characters", all);
-    for block in &shown.blocks {
-        let longest = if block["type"] == "header" { 150 } else { 3_000 };
-        for text in all_texts(block) {
-            prop_assert!(text.chars().count() <= longest, "{}", block);
-            // A header and a button's value are no markup. Of ours there are calls of people, by their ids.
-            if !["header", "actions"].contains(&block["type"].as_str().unwrap()) {
-                prop_assert!(!text.replace("<@U0B0B>", "").contains('<'), "{}", text);
-            }
-        }
-        let fields = block["fields"].as_array().map_or(0, Vec::len);
-        prop_assert!(fields <= 10);
-    }
-    prop_assert!(!shown.text.contains('<'));
-    Ok(())
-}
+const CALLS: &str = "/approve req-0123456789ab <!channel> <@U0> <https://evil.example|x> @everyone [x](https://evil.example) ![](https://evil.example/p.png) <b>x</b> closes #1 &#64;bob *x* _x_ ~x~ `x`\n/approve req-0123456789ab\n*Risk*\n```\n{noformat}[~bob] {code}[code]<script>[/code]";
 
 #[test]
 fn nothing_that_calls_or_links_does_so_on_any_channel() {
     for (event, places) in EVENTS.iter() {
         for place in places {
             let event = replaced(event, [place], CALLS);
-            is_only_text(event).unwrap_or_else(|error| panic!("{place}: {error}"));
+            everywhere(event).unwrap_or_else(|error| panic!("{place}: {error}"));
         }
     }
 }
@@ -180,7 +128,7 @@ proptest! {
         let (event, places) = at.get(&EVENTS);
         let mut event = replaced(event, places, &text);
         grow(&mut event["detail"], many);
-        is_only_text(event)?;
+        everywhere(event)?;
     }
 
     #[test]

@@ -14,3 +14,5 @@ mod grants;
 mod hostile;
 #[cfg(test)]
 mod messages;
+#[cfg(test)]
+mod only_text;

@@ -23,6 +23,8 @@
 //! | `blocked#<domain>` | `<window start>#<host>#<source>#<batch>` | the same, of a later batch |
 //! | `alert#batch#<batch>` | `done` | a batch that has told all that it owed; goes after 15 days |
 //!
+//! Written and read by the channels of `notify`: `told#<destination>`, `posted#<destination>`.
+//!
 //! Live grants and deadlines stand in one partition each and not in an index, because an index is not
 //! strongly consistent. Times in keys are microseconds since 1970 in twenty digits, so that they sort. What
 //! goes has the time for it, in seconds, as `expires_at`.

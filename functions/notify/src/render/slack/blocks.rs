@@ -1,4 +1,5 @@
-//! Blocks and their elements, within Slack's limits; and text in Slack's markup.
+//! Blocks and their elements (<https://docs.slack.dev/reference/block-kit/blocks>). Their texts are made to fit by whoever
+//! makes them: a cut of what is escaped could be one in the middle of an escape.
 
 use serde_json::{Value, json};
 
@@ -6,65 +7,72 @@ use crate::render::cut;
 
 /// The longest header, in characters (<https://docs.slack.dev/reference/block-kit/blocks/header-block>).
 const LONGEST_HEADER: usize = 150;
-/// The longest text of a section, in characters (<https://docs.slack.dev/reference/block-kit/blocks/section-block>).
-const LONGEST_SECTION: usize = 3_000;
-/// The longest field of a section, in characters.
-const LONGEST_FIELD: usize = 2_000;
-/// The longest text on a button, in characters
-/// (<https://docs.slack.dev/reference/block-kit/block-elements/button-element>).
-const LONGEST_BUTTON: usize = 75;
-
-/// A text in which Slack's three signs are no signs.
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-/// Lines in somebody's own words: each is quoted.
-pub(super) fn quoted(text: &str) -> String {
-    let lines = text.lines().map(|line| format!(">{}", escaped(line)));
-    lines.collect::<Vec<_>>().join("\n")
-}
 
 /// A line above all.
 pub(super) fn header(text: &str) -> Value {
-    json!({"type": "header", "text": {"type": "plain_text", "text": cut(text, LONGEST_HEADER), "emoji": false}})
+    json!({"type": "header", "text": plain(&cut(text, LONGEST_HEADER))})
 }
 
-/// A text in Slack's markup.
-pub(super) fn markup(text: &str) -> Value {
-    json!({"type": "section", "text": mrkdwn(text, LONGEST_SECTION)})
+/// A text in Slack's markup: at most 3,000 characters
+/// (<https://docs.slack.dev/reference/block-kit/blocks/section-block>).
+pub(super) fn section(text: &str) -> Value {
+    json!({"type": "section", "text": markup(text)})
 }
 
-/// Texts side by side, at most ten.
+/// Texts side by side: at most ten, of 2,000 characters each.
 pub(super) fn fields(texts: &[String]) -> Value {
-    let fields: Vec<Value> = texts.iter().map(|text| mrkdwn(text, LONGEST_FIELD)).collect();
+    let fields: Vec<Value> = texts.iter().map(|text| markup(text)).collect();
     json!({"type": "section", "fields": fields})
 }
 
 /// A text in small letters.
 pub(super) fn context(text: &str) -> Value {
-    json!({"type": "context", "elements": [mrkdwn(text, LONGEST_FIELD)]})
+    json!({"type": "context", "elements": [markup(text)]})
 }
 
-/// A button. Its value is at most 2,000 characters, and its id at most 255.
-pub(super) fn button(action_id: &str, text: &str, value: &str, style: Option<&str>) -> Value {
-    let text = cut(text, LONGEST_BUTTON);
-    let mut button = json!({
-        "type": "button", "action_id": action_id, "value": value,
-        "text": {"type": "plain_text", "text": text, "emoji": false},
-    });
-    if let (Value::Object(button), Some(style)) = (&mut button, style) {
-        button.insert("style".to_owned(), json!(style));
+/// Buttons in a row.
+pub(super) fn actions(buttons: &[Value]) -> Value {
+    json!({"type": "actions", "elements": buttons})
+}
+
+/// A button, with at most 75 characters on it, and a value of at most 2,000
+/// (<https://docs.slack.dev/reference/block-kit/block-elements/button-element>). `more` is its style, and what is asked
+/// before it does what it does.
+pub(super) fn button(action_id: &str, text: &str, value: &str, more: Value) -> Value {
+    let mut button = json!({"type": "button", "action_id": action_id, "value": value, "text": plain(text)});
+    if let (Value::Object(button), Value::Object(more)) = (&mut button, more) {
+        button.extend(more);
     }
     button
 }
 
-/// A question before a button does what it does.
-pub(super) fn confirm(title: &str, text: &str) -> Value {
-    let plain = |text: &str| json!({"type": "plain_text", "text": text});
-    json!({"title": plain(title), "text": plain(text), "confirm": plain("Yes"), "deny": plain("No")})
+/// A field to write something in, if there is something to say
+/// (<https://docs.slack.dev/reference/block-kit/blocks/input-block>).
+pub(super) fn input(block_id: &str, action_id: &str, label: &str, placeholder: &str) -> Value {
+    json!({
+        "type": "input", "block_id": block_id, "optional": true, "label": plain(label),
+        "element": {
+            "type": "plain_text_input", "action_id": action_id, "max_length": LONGEST_INPUT,
+            "placeholder": plain(placeholder),
+        },
+    })
 }
 
-fn mrkdwn(text: &str, longest: usize) -> Value {
-    json!({"type": "mrkdwn", "text": cut(text, longest), "verbatim": true})
+/// The longest that can be written, in characters: as much as is taken of a comment. Slack's own limit is 3,000.
+const LONGEST_INPUT: usize = 2_000;
+
+/// What is asked before a button does what it does
+/// (<https://docs.slack.dev/reference/block-kit/composition-objects/confirmation-dialog-object>).
+pub(super) fn confirm(title: &str, text: &str, yes: &str) -> Value {
+    json!({"title": plain(title), "text": plain(text), "confirm": plain(yes), "deny": plain("No")})
+}
+
+fn plain(text: &str) -> Value {
+    json!({"type": "plain_text", "text": text, "emoji": false})
+}
+
+/// Since it is `verbatim`, Slack makes nothing of names and addresses in it
+/// (<https://docs.slack.dev/reference/block-kit/composition-objects/text-object>).
+fn markup(text: &str) -> Value {
+    json!({"type": "mrkdwn", "text": text, "verbatim": true})
 }
