@@ -203,7 +203,11 @@ impl StateReader {
 
 impl Conditions {
     fn are_true(&self, body: &Value) -> bool {
-        self.0.iter().all(|(path, texts)| path.text(body).is_some_and(|found| texts.contains(&found)))
+        let is_true = |(path, texts): &(Path, Vec<String>)| match path.text(body) {
+            Some(found) => texts.contains(&found),
+            None => texts.is_empty(),
+        };
+        self.0.iter().all(is_true)
     }
 }
 

@@ -114,7 +114,7 @@ pub enum Field {
     },
 }
 
-/// Of what a message is true: each JSONPath leads to one of these texts.
+/// Of what a message is true: each JSONPath leads to one of these texts; of none, to nothing.
 pub type When = BTreeMap<String, Vec<String>>;
 
 /// How a new ticket asks.

@@ -57,6 +57,15 @@ fn a_comment_is_heard_and_a_closed_issue_is_closed() {
 }
 
 #[test]
+fn who_edits_an_issue_asks_in_their_own_name_and_who_edits_a_comment_asks_nothing() {
+    let by_another = json!({"sender": {"id": 2, "type": "User"}});
+    let edited = read("github", &issue("edited", &by_another));
+    assert!(matches!(edited, Said::Request { requester, .. } if requester == "2"));
+    let comment = json!({"comment": {"id": 5, "body": "/approve", "user": {"id": 2}}});
+    assert_eq!(read("github", &issue("edited", &comment)), Said::Nothing);
+}
+
+#[test]
 fn what_concerns_no_request_is_nothing() {
     let mut unlabelled = issue("opened", &json!({}));
     unlabelled["issue"]["labels"] = json!([{"name": "bug"}]);
@@ -115,13 +124,13 @@ fn servicenow_and_a_desk_of_one_s_own_say_the_same_in_their_ways() {
 fn what_is_missing_is_named_by_the_adapter_s_field() {
     let reader = Reader::new("github", &shipped("github")).unwrap();
     let mut body = issue("opened", &json!({}));
-    body["issue"]["user"] = json!({});
+    body["sender"] = json!({});
     assert_eq!(
         reader.read(&body).unwrap_err().to_string(),
-        "there is nothing at request.requester ($.issue.user.id)"
+        "there is nothing at request.requester ($.sender.id)"
     );
     body["issue"]["body"] = json!(null);
-    body["issue"]["user"] = json!({"id": 1});
+    body["sender"] = json!({"id": 1});
     assert_eq!(
         reader.read(&body).unwrap_err().to_string(),
         "there is nothing at request.justification ($.issue.body)"

@@ -139,7 +139,7 @@ async fn what_can_t_be_taken_is_told_on_the_ticket() {
         body
     };
     let mut stranger = sample("github_issues_opened");
-    stranger["issue"]["user"]["id"] = json!(1);
+    stranger["sender"]["id"] = json!(1);
     let all = [
         told("github", &form("github.com 10.0.0.1, x.ngrok.io", "2d")).await,
         told("github", &form("10.0.0.1", "2d")).await,
@@ -185,7 +185,7 @@ async fn what_is_missing_is_named() {
     };
     let mut all = Vec::new();
     for (adapter, body) in [
-        ("github", without("github_issues_opened", "/issue/user")),
+        ("github", without("github_issues_opened", "/sender")),
         ("github", without("github_issues_opened", "/issue/number")),
         ("github", without("github_issues_opened", "/issue/body")),
         ("github", without("github_issue_comment_created", "/comment/user")),
