@@ -142,7 +142,7 @@ pub(crate) async fn tickets_of_other_systems_are_decided_by_their_states(
 ) -> anyhow::Result<()> {
     let (channels, senders) = (&stage.channels, &deployed.senders);
     let fields = json!({
-        "project": {"key": "EGRESS"}, "reporter": {"accountId": "acc-dora"}, "customfield_10050": "jira.example.org",
+        "project": {"key": "EGRESS"}, "creator": {"accountId": "acc-dora"}, "customfield_10050": "jira.example.org",
         "description": "a story", "customfield_10052": "1h", "status": {"name": "Open"},
     });
     let created =
@@ -166,7 +166,7 @@ pub(crate) async fn tickets_of_other_systems_are_decided_by_their_states(
         }
         body
     };
-    let asks = json!({"event": "inserted", "requested_for": "dora@example.com", "domains": "servicenow.example.org", "justification": "a story", "duration": "1h"});
+    let asks = json!({"event": "inserted", "opened_by": "dora@example.com", "domains": "servicenow.example.org", "justification": "a story", "duration": "1h"});
     senders.servicenow(&with(asks)).await?;
     let servicenow = request_of("servicenow", "RITM001#9d385017c611228701d22104cc95c371");
     deployed.until(&servicenow, StateName::Pending).await?;
