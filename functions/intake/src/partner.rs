@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::tickets::Adapter;
+use crate::{TOO_LONG, is_too_long};
 
 /// The function of a partner's bus.
 #[derive(Debug)]
@@ -77,7 +78,11 @@ impl<B: Bus> Partner<B> {
             tracing::info!(id, "an event that concerns no request");
             return Ok(());
         };
-        self.bus.publish(&[message.event().map_err(|error| malformed(&error))?]).await?;
+        let event = message.event().map_err(|error| malformed(&error))?;
+        if is_too_long(&event) {
+            return Err(PartnerError::Malformed(TOO_LONG.to_owned()));
+        }
+        self.bus.publish(&[event]).await?;
         let request_id = message.request_id().map(|id| id.to_string());
         tracing::info!(id, request_id, action = message.action(), "accepted");
         Ok(())

@@ -78,7 +78,8 @@ impl Secrets {
 }
 
 fn text(version: GetSecretValueOutput) -> Option<SecretString> {
-    version.secret_string.filter(|text| !text.is_empty()).map(Into::into)
+    // A file that a secret was read from ends in a line break.
+    version.secret_string.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).map(Into::into)
 }
 
 /// The secret can't be had.

@@ -61,7 +61,7 @@ impl<B: Bus, S: SecretSource> Intake<B, S> {
         let claim = Claim::adapter(proof, headers, body).map_err(|error| Refusal::unproved(&error))?;
         prove(secrets, now, |secrets| {
             let own = secrets.of_adapter(&adapter.name)?;
-            own.map_or(Ok(false), |own| claim.is_by(&own, now))
+            Ok(own.is_some_and(|own| claim.is_by(&own, now)))
         })
         .await?;
         let json: Value = serde_json::from_slice(body)
@@ -112,7 +112,7 @@ impl Adapter {
         let key = || {
             let id = self.reader.id(body)?.unwrap_or_else(delivery);
             check_name("id", &id)?;
-            Ok::<_, TicketError>(format!("{}:{id}", self.name))
+            Ok::<_, TicketError>(format!("{}:message:{id}", self.name))
         };
         let (speaker, taken) = match said {
             Said::Nothing => return Ok(None),
@@ -161,7 +161,8 @@ impl Adapter {
         check_name("ticket", ticket)?;
         let person = match self.people {
             People::Mapped => config.person(&self.name, &id).map(str::to_owned),
-            People::Own => Some(id.clone()),
+            // Who has another id here than elsewhere is the same person all the same.
+            People::Own => Some(config.person(&self.name, &id).unwrap_or(&id).to_owned()),
         };
         let reply_to = ReplyTo { via: self.name.clone(), to: ticket.to_owned() };
         Ok(Speaker { person, channel: self.name.clone(), id, key, reply_to })
@@ -189,6 +190,8 @@ impl Adapter {
         command: &str,
         config: &Config,
     ) -> Result<Message, Objection> {
+        // A ticket may be read, and written on, by anybody.
+        speaker.is_known()?;
         let own = request_of(&self.name, &ticket);
         let command = match Command::parse(command, Some(&own)) {
             Ok(Some(Command::Request(wish))) => {

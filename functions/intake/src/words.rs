@@ -24,6 +24,8 @@ pub(crate) struct Voice {
     /// How a request is named there.
     id: &'static str,
     markup: Markup,
+    /// Whether questions of somebody who isn't known are answered there.
+    answers_strangers: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +51,12 @@ impl Voice {
 
     /// On a ticket, where a request that isn't named is the ticket's own.
     pub(crate) fn ticket() -> Self {
-        Self { id: "[req-…]", ..Self::plain("/") }
+        Self { id: "[req-…]", answers_strangers: false, ..Self::plain("/") }
     }
 
     /// In a text that is written elsewhere.
     pub(crate) fn plain(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned(), id: "req-…", markup: Markup::Plain }
+        Self { prefix: prefix.to_owned(), id: "req-…", markup: Markup::Plain, answers_strangers: true }
     }
 
     /// What can be said.
@@ -86,9 +88,11 @@ impl Voice {
             }
             Objection::Stranger { channel, id } => {
                 let entry = format!("\"…\" = {{ {channel} = \"{id}\" }}");
+                let all_the_same = " Questions (`status`, `why`, `list`) are answered all the same.";
                 format!(
-                    "I don't know who you are. Ask whoever runs this to add {} to `[identities]` in egress.toml, with your address for the dots. Questions (`status`, `why`, `list`) are answered all the same.",
-                    self.shown(&entry)
+                    "I don't know who you are. Ask whoever runs this to add {} to `[identities]` in egress.toml, with your address for the dots.{}",
+                    self.shown(&entry),
+                    if self.answers_strangers { all_the_same } else { "" },
                 )
             }
             Objection::BadDomains { reasons, rest } => self.bad_domains(reasons, rest),

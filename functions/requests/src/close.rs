@@ -1,7 +1,8 @@
-//! A ticket was closed, and so its request is over: what of it waits is withdrawn, what is open is revoked, in the
-//! name of who closed it and by the same rules as if they had said so.
+//! A ticket was closed, and so its request is over, in the name of who closed it and by the same rules as if they had
+//! said so: what waits is taken back by who asked, and denied by anybody else; what is open is revoked.
 
 use egress::bus::Bus;
+use egress::config::same_spelling;
 use egress::events::TicketClosed;
 use egress::firewall::Firewall;
 use egress::ledger::Ledger;
@@ -24,35 +25,53 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
         overtaking: bool,
         work: &mut Work,
     ) -> Result<Firewalled, RequestsError> {
-        let Some(request) = self.latest(&closed.request_id).await? else {
-            // The ticket's own request may be on its way; a ticket that never asked has nothing to end.
-            return if overtaking {
-                Err(RequestsError::NoSuchRequest(closed.request_id.clone()))
-            } else {
-                Ok(Firewalled::Untouched)
+        let mut ended = Firewalled::Untouched;
+        let mut last = None;
+        for _ in 0..MOST_EXTENSIONS {
+            let Some(id) = self.latest(&closed.request_id).await? else {
+                // The ticket's own request may be on its way; a ticket that never asked has nothing to end.
+                return if overtaking {
+                    Err(RequestsError::NoSuchRequest(closed.request_id.clone()))
+                } else {
+                    Ok(Firewalled::Untouched)
+                };
             };
-        };
-        let by = closed.by.clone();
-        let command = match request.state {
-            StateName::Pending => Command::Withdraw { by },
-            StateName::Approved | StateName::Active => {
-                Command::Revoke { by, reason: format!("the ticket was closed: {}", closed.reason) }
+            // One that has taken its place meanwhile is ended, too.
+            if last.as_ref() == Some(&id) {
+                break;
             }
-            _ => {
-                tracing::info!(request_id = %request.id, state = %request.state, "a closed ticket has nothing to end");
-                return Ok(Firewalled::Untouched);
-            }
-        };
-        self.command(&request.id, &command, author, overtaking, work).await
+            ended = self.command_by(&id, |request| over(request, closed), author, overtaking, work).await?;
+            last = Some(id);
+        }
+        Ok(ended)
     }
 
     /// The request, or the last one that has extended it.
-    async fn latest(&self, id: &RequestId) -> Result<Option<Request>, RequestsError> {
-        let mut latest = self.ledger.load(id).await?;
+    async fn latest(&self, id: &RequestId) -> Result<Option<RequestId>, RequestsError> {
+        let Some(mut latest) = self.ledger.load(id).await? else { return Ok(None) };
         for _ in 0..MOST_EXTENSIONS {
-            let Some(next) = latest.as_ref().and_then(|request| request.superseded_by.clone()) else { break };
-            latest = self.ledger.load(&next).await?;
+            let next = match &latest.superseded_by {
+                Some(next) => self.ledger.load(next).await?,
+                None => None,
+            };
+            match next {
+                Some(next) => latest = next,
+                None => break,
+            }
         }
-        Ok(latest)
+        Ok(Some(latest.id))
+    }
+}
+
+/// What ends a request whose ticket is closed.
+fn over(request: &Request, closed: &TicketClosed) -> Option<Command> {
+    let (by, reason) = (closed.by.clone(), format!("the ticket was closed: {}", closed.reason));
+    match request.state {
+        StateName::Pending if same_spelling(&by) == same_spelling(&request.requester) => {
+            Some(Command::Withdraw { by })
+        }
+        StateName::Pending => Some(Command::Deny { by, comment: Some(reason) }),
+        StateName::Approved | StateName::Active => Some(Command::Revoke { by, reason }),
+        _ => None,
     }
 }

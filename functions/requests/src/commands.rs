@@ -89,16 +89,32 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
         overtaking: bool,
         work: &mut Work,
     ) -> Result<Firewalled, RequestsError> {
+        self.command_by(id, |_| Some(command.clone()), author, overtaking, work).await
+    }
+
+    /// The same, where what is done depends on what the request is in; nothing where there is nothing to do.
+    pub(crate) async fn command_by(
+        &self,
+        id: &RequestId,
+        choose: impl Fn(&Request) -> Option<Command>,
+        author: &Author,
+        overtaking: bool,
+        work: &mut Work,
+    ) -> Result<Firewalled, RequestsError> {
         for _ in 0..MOST_DECISIONS {
             let Some(request) = self.ledger.load(id).await? else {
                 return self.no_such_request(id, author, overtaking, work).await;
+            };
+            let Some(command) = choose(&request) else {
+                tracing::info!(request_id = %id, state = %request.state, "there is nothing to do");
+                return Ok(Firewalled::Untouched);
             };
             if let Command::Approve { .. } = command
                 && let Err(refusal) = self.may_extend(&request).await?
             {
                 return self.not_allowed(&refusal, Some(id), author, work).await;
             }
-            let mut transition = match self.apply(&request, command)? {
+            let mut transition = match self.apply(&request, &command)? {
                 Ok(transition) => transition,
                 Err(refusal) => return self.not_allowed(&refusal, Some(id), author, work).await,
             };

@@ -66,6 +66,17 @@ pub enum Said {
     },
 }
 
+impl Said {
+    /// Who says it, by the system's id.
+    fn by(&self) -> Option<&String> {
+        match self {
+            Self::Nothing => None,
+            Self::Request { requester, .. } => Some(requester),
+            Self::Decided { by, .. } | Self::Closed { by, .. } | Self::Comment { by, .. } => Some(by),
+        }
+    }
+}
+
 /// What a message lacks, by the field of the adapter that should find it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is nothing at {field} ({path})")]
@@ -84,6 +95,7 @@ pub struct Reader {
     request: Option<RequestReader>,
     states: Option<StateReader>,
     comments: Option<CommentReader>,
+    ourselves: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -135,18 +147,24 @@ impl Reader {
     /// Reads a table's paths.
     pub fn new(adapter: &str, settings: &Settings) -> Result<Self, AdapterError> {
         let compile = Compile { adapter };
-        let Settings { ticket, id, request, states, comments, .. } = settings;
+        let Settings { ticket, id, request, states, comments, ourselves, .. } = settings;
         Ok(Self {
             ticket: compile.paths("ticket", ticket)?,
             id: id.as_ref().map_or(Ok(Vec::new()), |id| compile.paths("id", id))?,
             request: request.as_ref().map(|request| compile.request(request)).transpose()?,
             states: states.as_ref().map(|states| compile.states(states)).transpose()?,
             comments: comments.as_ref().map(|comments| compile.comments(comments)).transpose()?,
+            ourselves: ourselves.clone(),
         })
     }
 
-    /// What a message says.
+    /// What a message says; what we have done ourselves says nothing.
     pub fn read(&self, body: &Value) -> Result<Said, Missing> {
+        let said = self.said(body)?;
+        Ok(if said.by().is_some_and(|by| self.ourselves.contains(by)) { Said::Nothing } else { said })
+    }
+
+    fn said(&self, body: &Value) -> Result<Said, Missing> {
         let ticket = || joined(&self.ticket, body);
         if let Some(request) = self.request.as_ref().filter(|request| request.when.are_true(body)) {
             return request.read(ticket()?, body);
@@ -178,7 +196,8 @@ impl RequestReader {
             requester: self.requester.needed(body)?,
             domains: domains.take(MOST).map(str::to_owned).collect(),
             preset: one(&self.preset),
-            justification: self.justification.text(body).ok_or_else(|| self.justification.path.missing())?,
+            // Who has left it out is told so, on the ticket.
+            justification: self.justification.text(body).unwrap_or_default(),
             duration: one(&self.duration),
         })
     }
@@ -203,9 +222,9 @@ impl StateReader {
 
 impl Conditions {
     fn are_true(&self, body: &Value) -> bool {
-        let is_true = |(path, texts): &(Path, Vec<String>)| match path.text(body) {
-            Some(found) => texts.contains(&found),
-            None => texts.is_empty(),
+        let is_true = |(path, texts): &(Path, Vec<String>)| {
+            let found = path.texts(body);
+            found.iter().any(|found| texts.contains(found)) || (found.is_empty() && texts.is_empty())
         };
         self.0.iter().all(is_true)
     }
@@ -276,10 +295,13 @@ fn under(text: &str, heading: &str) -> Option<String> {
     self::text(&Value::String(lines.join("\n")))
 }
 
-/// The texts of several paths, each of which must lead to one.
+/// The texts of several paths, each of which must lead to one. No two lists of them are one text.
 fn joined(paths: &[Path], body: &Value) -> Result<String, Missing> {
     let texts: Vec<String> = paths.iter().map(|path| path.needed(body)).collect::<Result<_, _>>()?;
-    Ok(texts.join("#"))
+    let last = texts.len().saturating_sub(1);
+    let part =
+        |(place, text): (usize, &String)| if place < last { text.replace('#', "%23") } else { text.clone() };
+    Ok(texts.iter().enumerate().map(part).collect::<Vec<_>>().join("#"))
 }
 
 /// Reads paths, and says of which field one is that can't be read.

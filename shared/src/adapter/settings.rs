@@ -24,6 +24,9 @@ pub struct Settings {
     /// What the ids of people are there.
     #[serde(default)]
     pub people: People,
+    /// The ids of the accounts that answer on tickets: what they do there is not heard.
+    #[serde(default)]
+    pub ourselves: Vec<String>,
     /// Where a new ticket asks for domains.
     #[serde(default)]
     pub request: Option<RequestSettings>,
@@ -114,7 +117,8 @@ pub enum Field {
     },
 }
 
-/// Of what a message is true: each JSONPath leads to one of these texts; of none, to nothing.
+/// Of what a message is true: each JSONPath leads to one of these texts, among others; where there is none
+/// of them, to nothing.
 pub type When = BTreeMap<String, Vec<String>>;
 
 /// How a new ticket asks.

@@ -269,6 +269,11 @@ impl Config {
                 return wrong(format!("identities has {person:?} without a name, or twice"));
             }
             for (channel, id) in channels {
+                if !["slack", "teams"].contains(&channel.as_str()) && !self.adapters.contains_key(channel) {
+                    return wrong(format!(
+                        "identities.{person:?}.{channel}: there are slack, teams, and the names of adapters"
+                    ));
+                }
                 if id.trim().is_empty() || !ids.insert((channel, id)) {
                     return wrong(format!(
                         "identities.{person:?}.{channel} is empty, or somebody else's, too"

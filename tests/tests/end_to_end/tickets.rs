@@ -147,7 +147,7 @@ pub(crate) async fn tickets_of_other_systems_are_decided_by_their_states(
     });
     let created =
         json!({"webhookEvent": "jira:issue_created", "issue": {"key": "EGRESS-1", "fields": fields}});
-    let status = json!([{"field": "status", "fromString": "Open", "toString": "Approved"}]);
+    let status = json!([{"fieldId": "status", "fromString": "Open", "toString": "Approved"}]);
     let approved = json!({
         "webhookEvent": "jira:issue_updated", "user": {"accountId": "acc-bob"}, "changelog": {"items": status},
         "issue": {"key": "EGRESS-1", "fields": fields},

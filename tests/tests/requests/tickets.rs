@@ -35,6 +35,15 @@ async fn what_waits_is_withdrawn_and_what_is_open_is_revoked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_approver_who_closes_what_waits_has_denied_it() {
+    let stage = Stage::new();
+    stage.happens(ask("waits", &["a.example"])).await;
+    stage.happens(closed("waits", "bob")).await;
+    assert_eq!(stage.state("waits"), StateName::Denied);
+    stage.is_settled();
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_extended_ends_with_its_ticket_too() {
     let stage = Stage::new();
     stage.happens(ask("a", &["github.com"])).await;

@@ -23,7 +23,7 @@ fn headers(timestamp: &str, delivery: &str, signature: &str) -> HeaderMap {
 
 fn is_proved(headers: &HeaderMap, body: &str, secrets: &Secrets) -> bool {
     let now = Timestamp::from_second(NOW).unwrap();
-    Claim::webhook(headers, body.as_bytes(), now).is_ok_and(|claim| claim.is_by(secrets, now).unwrap())
+    Claim::webhook(headers, body.as_bytes(), now).is_ok_and(|claim| claim.is_by(secrets, now))
 }
 
 fn good() -> HeaderMap {
@@ -101,7 +101,7 @@ fn is_slacks(body: &str, signature: &str, seconds_later: i64) -> bool {
     headers.insert("x-slack-signature", signature.parse().unwrap());
     let now = Timestamp::from_second(1_531_420_618 + seconds_later).unwrap();
     let secrets = secrets("8f742231b10e8888abcd99yyyzzz85a5", None);
-    Claim::slack(&headers, body.as_bytes(), now).is_ok_and(|claim| claim.is_by(&secrets, now).unwrap())
+    Claim::slack(&headers, body.as_bytes(), now).is_ok_and(|claim| claim.is_by(&secrets, now))
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn proves(proof: &Proof, header: (&str, &str), body: &str, secret: &str) -> Resu
     let (name, value) = header;
     let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
     let claim = Claim::adapter(proof, &headers, body.as_bytes())?;
-    Ok(claim.is_by(&secrets(secret, None), Timestamp::from_second(NOW).unwrap()).unwrap())
+    Ok(claim.is_by(&secrets(secret, None), Timestamp::from_second(NOW).unwrap()))
 }
 
 #[test]
@@ -188,14 +188,13 @@ const TEAMS_SIGNATURE: &str = "WkKxQYGnF2tgVu5MNCHYlSDUrIDy9Vmh9wHSTeARboU=";
 fn is_teams(value: &str, body: &str, secret: &str) -> Result<bool, SignatureError> {
     let headers = HeaderMap::from_iter([("authorization".parse().unwrap(), value.parse().unwrap())]);
     let claim = Claim::teams(&headers, body.as_bytes())?;
-    Ok(claim.is_by(&secrets(secret, None), Timestamp::from_second(NOW).unwrap()).unwrap())
+    Ok(claim.is_by(&secrets(secret, None), Timestamp::from_second(NOW).unwrap()))
 }
 
 #[test]
 fn teams_signs_with_what_its_token_is_in_base_64() {
     let good = format!("HMAC {TEAMS_SIGNATURE}");
     assert_eq!(is_teams(&good, TEAMS_BODY, "AAECAw=="), Ok(true));
-    assert_eq!(is_teams(&good, TEAMS_BODY, "AAECAw==\n"), Ok(true));
     assert_eq!(is_teams(&good, TEAMS_BODY, "AAECBA=="), Ok(false));
     assert_eq!(is_teams(&good, &TEAMS_BODY.replace(':', ": "), "AAECAw=="), Ok(false));
     for value in [TEAMS_SIGNATURE, "HMAC x", "Bearer x", &good.replace('=', "")] {
@@ -208,7 +207,7 @@ fn a_token_that_is_none_proves_nothing() {
     let headers = HeaderMap::from_iter([("authorization".parse().unwrap(), "HMAC AAAA".parse().unwrap())]);
     for token in ["not base 64", " ", "===="] {
         let claim = Claim::teams(&headers, b"{}").unwrap();
-        assert!(claim.is_by(&secrets(token, None), Timestamp::from_second(NOW).unwrap()).is_err(), "{token}");
+        assert!(!claim.is_by(&secrets(token, None), Timestamp::from_second(NOW).unwrap()), "{token}");
     }
 }
 

@@ -12,6 +12,7 @@ mod payload;
 mod web;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use egress::bus::Bus;
 use egress::slack::Ask;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 
 use crate::message::Message;
 use crate::refusal::{Refusal, answer, bare};
@@ -46,6 +48,11 @@ pub(crate) enum Heard {
     /// The dialog is to be opened; what to do instead where it can't be.
     Open(Open, Box<Heard>),
 }
+
+/// Slack waits three seconds for an answer: all that takes time has to be done within these.
+const IN_TIME: Duration = Duration::from_millis(2_600);
+/// What is left of them when a dialog can't be opened, to say so.
+const FOR_THE_REST: Duration = Duration::from_millis(500);
 
 /// A dialog that somebody waits for.
 #[derive(Debug)]
@@ -76,12 +83,16 @@ impl<B: Bus, S: SecretSource> Intake<B, S> {
         check_form(request, "application/x-www-form-urlencoded")?;
         let (headers, body): (_, &[u8]) = (request.headers(), request.body().as_ref());
         let claim = Claim::slack(headers, body, now).map_err(|error| Refusal::unproved(&error))?;
-        prove(secrets, now, |secrets| claim.is_by(secrets, now)).await?;
+        let until = Instant::now() + IN_TIME;
+        let too_late =
+            |_| Refusal::Stranger(StatusCode::SERVICE_UNAVAILABLE, "the secret took too long".to_owned());
+        let proved = timeout_at(until, prove(secrets, now, |secrets| Ok(claim.is_by(secrets, now))));
+        proved.await.map_err(too_late)??;
         let form = form::Form { config: &self.config, has_dialogs: self.dialogs.is_some(), now };
         let mut heard = form.read(body).map_err(|error| Refusal::wrong(&error))?;
         if let (Heard::Open(open, instead), Some(dialogs)) = (&mut heard, &self.dialogs) {
             let view = dialog::view(&open.ask, &self.config);
-            match dialogs.open(&open.trigger_id, view, now).await {
+            match dialogs.open(&open.trigger_id, view, now, until - FOR_THE_REST).await {
                 Ok(()) => return Ok(bare(StatusCode::OK)),
                 Err(error) => {
                     tracing::error!(%error, "the dialog can't be opened");
@@ -89,17 +100,20 @@ impl<B: Bus, S: SecretSource> Intake<B, S> {
                 }
             }
         }
-        self.act(heard).await
+        self.act(heard, until).await
     }
 
-    async fn act(&self, heard: Heard) -> Result<Response<Body>, Refusal> {
+    async fn act(&self, heard: Heard, until: Instant) -> Result<Response<Body>, Refusal> {
         let (message, way) = match heard {
             Heard::Nothing | Heard::Open(..) => return Ok(bare(StatusCode::OK)),
             Heard::Answer(text, rest) => return Ok(answer(StatusCode::OK, &ephemeral(&text, rest.as_ref()))),
             Heard::Wrong(errors) => return Ok(wrong(&errors)),
             Heard::Said(message, way) => (message, way),
         };
-        match (self.publish(&message).await, way) {
+        let published = timeout_at(until, self.publish(&message)).await;
+        let published =
+            published.unwrap_or_else(|_| Err(Refusal::NotNow("the bus took too long".to_owned())));
+        match (published, way) {
             (Ok(()), Way::Typed(taken)) => Ok(answer(StatusCode::OK, &ephemeral(&taken, None))),
             (Ok(()), Way::Pressed | Way::Submitted) => Ok(bare(StatusCode::OK)),
             (Err(Refusal::NotNow(reason)), Way::Typed(_)) => {

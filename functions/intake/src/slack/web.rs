@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::secrets::{SecretCache, SecretError, SecretSource};
 
-/// How long it may take, the token read: Slack waits three seconds for an answer, and a trigger lives no longer.
+/// How long one call may take: a trigger lives no longer than Slack waits for an answer, three seconds.
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// Opens dialogs.
@@ -35,7 +35,7 @@ pub(crate) enum DialogError {
     Refused(String),
     #[error("Slack's answer can't be read, its status is {0}")]
     Unreadable(u16),
-    #[error("it took longer than {LIMIT:?}")]
+    #[error("it took too long")]
     TooSlow,
 }
 
@@ -58,6 +58,7 @@ impl<S: SecretSource> Dialogs<S> {
         trigger_id: &str,
         view: Value,
         now: Timestamp,
+        until: Instant,
     ) -> Result<(), DialogError> {
         let body = json!({"trigger_id": trigger_id, "view": view}).to_string().into_bytes();
         let opened = async {
@@ -69,7 +70,7 @@ impl<S: SecretSource> Dialogs<S> {
             ];
             Ok(self.web.send(Method::POST, &self.api.join("views.open"), &headers, body).await?)
         };
-        let answer = timeout(LIMIT, opened).await.unwrap_or(Err(DialogError::TooSlow))?;
+        let answer = timeout_at(until, opened).await.unwrap_or(Err(DialogError::TooSlow))?;
         let answered: Answered =
             answer.json().map_err(|_| DialogError::Unreadable(answer.status.as_u16()))?;
         if answered.ok { Ok(()) } else { Err(DialogError::Refused(answered.error)) }

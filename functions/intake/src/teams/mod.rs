@@ -68,7 +68,7 @@ impl<B: Bus, S: SecretSource> Intake<B, S> {
         check_form(request, JSON)?;
         let (headers, body): (_, &[u8]) = (request.headers(), request.body().as_ref());
         let claim = Claim::teams(headers, body).map_err(|error| Refusal::unproved(&error))?;
-        prove(secrets, now, |secrets| claim.is_by(secrets, now)).await?;
+        prove(secrets, now, |secrets| Ok(claim.is_by(secrets, now))).await?;
         let activity: Activity =
             serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body))
                 .map_err(|error| Refusal::wrong(&error))?;

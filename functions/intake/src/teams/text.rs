@@ -39,8 +39,10 @@ pub(super) fn said(html: &str) -> Said {
 
 /// What stands before a tag, in it, and behind it. A `<` that begins none is a sign like others.
 fn next_tag(html: &str) -> Option<(&str, &str, &str)> {
+    // Behind the last `>` nothing ends: it isn't looked for again and again.
+    let last = html.rfind('>')?;
     let begins = |behind: &str| behind.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!');
-    html.match_indices('<').find_map(|(at, _)| {
+    html.match_indices('<').take_while(|(at, _)| *at < last).find_map(|(at, _)| {
         let behind = html.get(at + 1..).filter(|behind| begins(behind))?;
         let (tag, behind) = behind.split_once('>')?;
         Some((html.get(..at)?, tag, behind))

@@ -38,7 +38,7 @@ pub(crate) const JSON: &str = "application/json";
 const PEOPLE: &str = r#"
 [identities]
 "alice@example.com" = { slack = "U2CERLKJA", teams = "11111111-2222-3333-4444-555555555555", github = "583231", jira = "5b10ac8d82e05b22cc7d4ef5" }
-"bob@example.com" = { slack = "U0B0B", github = "480938", jira = "712020:dd6a8f0c-7a1b-4b3e-9f5a-1b2c3d4e5f60" }
+"bob@example.com" = { slack = "U0B0B", servicenow = "bob@corp.example", github = "480938", jira = "712020:dd6a8f0c-7a1b-4b3e-9f5a-1b2c3d4e5f60" }
 "#;
 
 /// The bus and the secrets. Each can fail.

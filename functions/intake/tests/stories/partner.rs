@@ -36,7 +36,7 @@ async fn an_event_is_read_as_a_webhook_of_the_same_system_is() {
 async fn where_the_adapter_has_no_id_the_event_s_own_makes_the_message() {
     let edges = Edges::default();
     hear(&edges, "jira", event(&sample("jira_issue_updated"))).await.unwrap();
-    assert_eq!(edges.event()["detail"]["message_key"], "jira:6a7e8feb-b491-4cf7-a9f1-bf3703467718");
+    assert_eq!(edges.event()["detail"]["message_key"], "jira:message:6a7e8feb-b491-4cf7-a9f1-bf3703467718");
 }
 
 #[tokio::test]
