@@ -170,11 +170,11 @@ pub(crate) async fn what_fails_for_good_is_sent_again_by_an_operator(
     let id = deployed.send("dead-1", &crate::asks("dead.example.org")).await?;
     deployed.until(&id, StateName::Pending).await?;
     deployed.has_said("notify-slack", &["invalid_auth"]).await?;
-    stage.dead_letters("notify-slack", 1).await?;
+    stage.dead_letters("notify-slack", true).await?;
     faults.clear();
     stage.redrive().await?;
     stage.channels.slack.find(LIMIT, |message| message.shown().contains(id.as_str())).await?;
-    stage.dead_letters("notify-slack", 0).await
+    stage.dead_letters("notify-slack", false).await
 }
 
 /// The message about a request in the channel that hears of all.

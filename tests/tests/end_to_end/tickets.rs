@@ -5,9 +5,10 @@ use egress::adapter::request_of;
 use egress::request::{Ending, RequestId, StateName};
 use egress::slack::APPROVE;
 use serde_json::{Value, json};
-use tests::channels::StandIn;
 use tests::channels::slack::Message;
+use tests::channels::teams::Tenant;
 use tests::channels::tickets::Tickets;
+use tests::channels::{Seen, StandIn};
 use tests::stage::{Deployed, Stage, TEAMS_CHANNEL};
 
 use crate::LIMIT;
@@ -68,15 +69,18 @@ pub(crate) async fn every_channel_has_heard_the_whole_story(
     for said in ["bob@example.com", "for a minute"] {
         assert!(thread.contains(said), "{said}: {thread}");
     }
-    let last = channels.slack.find(LIMIT, |message| message.ts == posted.ts && message.edits >= 3).await?;
-    assert!(last.buttons().is_empty() && last.shown().to_lowercase().contains("expired"), "{}", last.shown());
+    let is_over = |shown: &str| shown.to_lowercase().contains("expired");
+    let last =
+        channels.slack.find(LIMIT, |message| message.ts == posted.ts && is_over(&message.shown())).await?;
+    assert!(last.buttons().is_empty() && last.edits >= 3, "{last:?}");
 
     let is_it = |message: &tests::channels::teams::Message| {
         message.channel == TEAMS_CHANNEL && message.thread.is_none() && message.shown().contains(id.as_str())
     };
-    let card = channels.teams.find(LIMIT, |message| is_it(message) && message.edits >= 3).await?;
-    assert!(card.shown().to_lowercase().contains("expired"), "{}", card.shown());
-    assert!(channels.teams.look(|seen| seen.now.thread(&card.channel, &card.id).len()) >= 3);
+    let card = channels.teams.find(LIMIT, |message| is_it(message) && is_over(&message.shown())).await?;
+    assert!(card.edits >= 3, "{card:?}");
+    let enough = |seen: &Seen<Tenant>| (seen.now.thread(&card.channel, &card.id).len() >= 3).then_some(());
+    channels.teams.until(LIMIT, enough).await?;
 
     let ticket = format!("{REPOSITORY}#7");
     let closed =
