@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use egress::adapter::AdapterError;
 use egress::adapter::settings::Method as Verb;
 use egress::adapter::writing::{Call, Unfilled, Writer};
+use egress::adapter::{AdapterError, request_of};
 use egress::config::Config;
 use egress::events::RequestStateChanged;
 use egress::request::{Ending, StateName};
@@ -89,14 +89,18 @@ impl<L: Ledger + Sync, S: Secret + Sync> Teller for TicketsChannel<L, S> {
 
 /// The state into which a ticket's request has come by this notice.
 ///
-/// Only a ticket on which it was asked follows a request: whoever names somebody else's must not move that. While an
-/// extension goes on, the ticket stays where the first request has brought it, until the last of them has ended.
+/// Only the ticket that asked follows a request: whoever names somebody else's must not move that, and what a comment
+/// on it asks for besides doesn't either. While an extension goes on, the ticket stays where the first request has
+/// brought it, until the last of them has ended.
 fn entered(notice: &Notice, adapter: &str, ticket: &str) -> Option<StateName> {
     let Notice::RequestStateChanged(changed) = notice else { return None };
     let RequestStateChanged { from, to, request, .. } = changed.as_ref();
     let asked_here = request.reply_to.as_ref().is_some_and(|it| it.via == adapter && it.to == ticket);
     let goes_on = request.ending == Some(Ending::Superseded);
-    let leads = request.extends.is_none() || *to == StateName::Ended;
+    let leads = match request.extends {
+        None => request.id == request_of(adapter, ticket),
+        Some(_) => *to == StateName::Ended,
+    };
     (asked_here && *from != Some(*to) && !goes_on && leads).then_some(*to)
 }
 

@@ -57,7 +57,8 @@ fn ok() -> Reply {
 
 /// The ticket's own request has come into a state.
 fn on_ticket(from: Option<&str>, to: &str, more: Value) -> Value {
-    changed(3, from, to, with(json!({"reply_to": {"via": "desk", "to": "A/1"}}), more))
+    let own = egress::adapter::request_of("desk", "A/1");
+    changed(3, from, to, with(json!({"id": own, "reply_to": {"via": "desk", "to": "A/1"}}), more))
 }
 
 #[tokio::test]
@@ -122,6 +123,11 @@ async fn a_ticket_follows_nothing_but_its_own_request_to_its_end() {
             "the end of an extension",
             on_ticket(Some("active"), "ended", json!({"ending": "revoked", "extends": "req-0123456789ab"})),
             true,
+        ),
+        (
+            "asked besides in a comment",
+            on_ticket(Some("approved"), "active", json!({"id": "req-0123456789ab"})),
+            false,
         ),
         ("only named", changed(3, Some("approved"), "active", json!({"ticket": "A/1"})), false),
         (
