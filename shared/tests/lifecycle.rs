@@ -357,6 +357,15 @@ fn an_extension_is_longer_than_what_it_extends_and_asked_by_its_requester_while_
 }
 
 #[test]
+fn what_an_approver_said_stays_with_the_request() {
+    let command = Command::Approve { by: "bob".to_owned(), comment: Some("fine".to_owned()) };
+    let approved = apply(&in_state(StateName::Pending), &command, 60).unwrap().request;
+    let open = apply(&approved, &Command::InSync, 90).unwrap().request;
+    let said = open.approvals.iter().map(|yes| (yes.by.as_str(), yes.comment.as_deref()));
+    assert_eq!(said.collect::<Vec<_>>(), [("bob", Some("fine"))]);
+}
+
+#[test]
 fn what_does_not_fit_is_told_once_and_what_is_used_too() {
     let approved = in_state(StateName::Approved);
     let wait = |reason: &str| Command::Wait { reason: reason.to_owned(), stood: false };

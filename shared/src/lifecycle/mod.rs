@@ -229,7 +229,7 @@ fn approve(
         return Err(NotAllowed::NeverEnough { id: next.id });
     };
     next.approvals_needed = needed;
-    next.approvals.push(Approval { by: said.by.to_owned(), at: now });
+    next.approvals.push(Approval { by: said.by.to_owned(), at: now, comment: said.comment.clone() });
     if next.approvals.len() >= needed {
         grant(&mut next, now);
     }

@@ -161,7 +161,7 @@ pub(crate) fn request(message: &str, state: StateName, domains: &[&str]) -> Requ
         reminders: 0,
         remind_at: None,
         approvals_needed: 2,
-        approvals: vec![Approval { by: "bob@example.com".to_owned(), at: at(-30) }],
+        approvals: vec![Approval { by: "bob@example.com".to_owned(), at: at(-30), comment: None }],
         approved_at: live.then(|| at(-30)),
         ends_at: live.then(|| at(30)),
         extends: None,

@@ -122,7 +122,10 @@ pub(super) fn risk(letter: Letter, request: &Request) -> Letter {
 pub(super) fn approvals(letter: Letter, request: &Request) -> Letter {
     let (approvals, needed) = (&request.approvals, request.approvals_needed);
     let people = approvals.iter().take(MOST_PEOPLE);
-    let people = people.map(|yes| format!("{}, {}", plain::name(&yes.by), minute(yes.at)));
+    let people = people.map(|yes| {
+        let said = yes.comment.as_deref().map(|comment| format!(": {}", plain::name(comment)));
+        format!("{}, {}{}", plain::name(&yes.by), minute(yes.at), said.unwrap_or_default())
+    });
     letter
         .fact_if("Approvals", (needed > 1).then(|| format!("{} of {needed}", approvals.len())))
         .facts("Approved by", people.collect())

@@ -90,7 +90,13 @@ shows! {
         json!({"id": request_of("jira", "OPS-1"), "reply_to": {"via": "jira", "to": "OPS-1"}}),
     ),
     approved_with_a_comment: changed("approved", json!({"from": "pending", "comment": "For the\nworkshop"}), approved()),
-    active: changed("active", json!({"from": "approved", "by": "firewall"}), approved()),
+    active: changed(
+        "active",
+        json!({"from": "approved", "by": "firewall"}),
+        with(approved(), json!({"approvals": [
+            {"by": "bob@example.com", "at": "2026-05-14T09:15:30Z", "comment": "For the\nworkshop"}
+        ]})),
+    ),
     expired: changed("ended", json!({"from": "active", "by": "clock", "ending": "expired"}), approved()),
     revoked: changed("ended", json!({"from": "active", "ending": "revoked", "comment": "Workshop is over"}), approved()),
     denied: changed("denied", json!({"from": "pending", "comment": "Use the mirror\n\nPlease"}), json!({})),

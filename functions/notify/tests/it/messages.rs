@@ -40,7 +40,13 @@ reads! {
         }),
     ),
     approved_by_breaking_the_glass: changed("approved", json!({"by": "alice@example.com"}), broken()),
-    active: changed("active", json!({"from": "approved", "by": "firewall"}), approved()),
+    active: changed(
+        "active",
+        json!({"from": "approved", "by": "firewall"}),
+        with(approved(), json!({"approvals": [
+            {"by": "bob@example.com", "at": "2026-05-14T09:15:30Z", "comment": "For the\nworkshop"}
+        ]})),
+    ),
     expired: changed("ended", json!({"from": "active", "by": "clock", "ending": "expired"}), approved()),
     revoked: changed("ended", json!({"from": "active", "ending": "revoked", "comment": "Workshop is over"}), approved()),
     superseded: changed(
