@@ -84,7 +84,8 @@ async fn begin<C: Chat>(
     Ok(Posted { spot: chat.post(to, notice, now).await?, version: request.version })
 }
 
-/// Each further one. An older one than the message shows, which was overtaken, doesn't turn it back.
+/// Each further one. An older one than the message shows, which was overtaken, doesn't turn it back, and reminds nobody
+/// of what somebody has decided since.
 async fn follow_up<C: Chat>(
     chat: &C,
     to: &Destination,
@@ -93,8 +94,12 @@ async fn follow_up<C: Chat>(
     mut posted: Posted,
     now: Timestamp,
 ) -> Result<Posted, Undelivered> {
+    let overtaken = request.version < posted.version;
+    if overtaken && matches!(notice, Notice::DecisionAwaited(_)) {
+        return Ok(posted);
+    }
     let shows = matches!(notice, Notice::RequestStateChanged(_) | Notice::GrantWaits(_));
-    if shows && request.version >= posted.version {
+    if shows && !overtaken {
         if chat.edit(&posted.spot, to, notice, now).await? == Standing::Gone {
             return begin(chat, to, notice, request, now).await;
         }
@@ -102,6 +107,7 @@ async fn follow_up<C: Chat>(
     }
     match chat.reply(&posted.spot, notice, now).await? {
         Standing::There => Ok(posted),
+        Standing::Gone if overtaken => Ok(posted),
         Standing::Gone => begin(chat, to, notice, request, now).await,
     }
 }

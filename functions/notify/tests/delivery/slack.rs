@@ -148,6 +148,18 @@ async fn an_older_notice_turns_nothing_back_and_has_its_entry() {
 }
 
 #[tokio::test]
+async fn an_older_notice_reminds_of_nothing_and_is_not_posted_anew() {
+    let story = Story::begin().await;
+    story.tell(active(), [done("1.1")]).await;
+    assert_eq!(story.tell(awaited(1, json!({})), []).await, "told");
+    assert_eq!(story.tell(approved(), [error("thread_not_found")]).await, "told");
+    insta::assert_snapshot!(story.heard(), @r"
+    POST /api/chat.postMessage channel=C1
+    POST /api/chat.postMessage channel=C1 thread_ts=1.1 reply_broadcast=false
+    ");
+}
+
+#[tokio::test]
 async fn a_deleted_message_is_posted_anew() {
     let story = Story::begin().await;
     story.tell(pending(), [done("1.1")]).await;
