@@ -303,8 +303,19 @@ impl Config {
             if tells.is_empty() {
                 return Err(ConfigError::Meaning(format!("routes.{name}.tells is empty")));
             }
+            // The buttons under a reminder go away by what is told of its request afterwards.
+            let chat = matches!(to, Place::Slack(_) | Place::Teams(_));
+            if chat && tells.contains(&Subject::Reminders) && !self.hears(to, Subject::Requests) {
+                return Err(ConfigError::Meaning(format!(
+                    "routes.{name}.tells: a chat that is reminded of requests has to be told \"requests\", too"
+                )));
+            }
         }
         Ok(())
+    }
+
+    fn hears(&self, place: &Place, subject: Subject) -> bool {
+        self.routes.values().any(|Route { to, tells }| to == place && tells.contains(&subject))
     }
 
     /// Names only: what stands in a table is read where it is used ([`crate::adapter`]).
@@ -382,6 +393,21 @@ mod tests {
         );
         assert!(error("[identities]\na = { slack = \"\" }").contains("is empty"));
         assert!(error("[identities]\na = {}\nA = {}").contains("twice"));
+    }
+
+    #[test]
+    fn routes_lead_somewhere_and_tell_how_it_goes_on() {
+        let route = |to: &str, tells: &str| format!("[routes.r]\nto = {to}\ntells = [{tells}]\n");
+        assert!(
+            error(&route("{ slack = \"#general\" }", "\"alerts\""))
+                .contains("routes.r.to is no channel's id")
+        );
+        assert!(error(&route("\"mail\"", "")).contains("routes.r.tells is empty"));
+        let reminded = route("{ slack = \"C024BE91L\" }", "\"reminders\"");
+        assert!(error(&reminded).contains("routes.r.tells: a chat that is reminded"));
+        let told = "[routes.s]\nto = { slack = \"C024BE91L\" }\ntells = [\"requests\"]\n";
+        assert!(Config::parse(&format!("{SMALLEST}{reminded}{told}")).is_ok());
+        assert!(Config::parse(&format!("{SMALLEST}{}", route("\"mail\"", "\"reminders\""))).is_ok());
     }
 
     #[test]
