@@ -38,21 +38,24 @@ fn comment(by: u64, text: &str) -> Value {
 const ALICE: u64 = 583_231;
 const BOB: u64 = 480_938;
 
+/// What ticket systems send that asks or decides, each named by its adapter.
+pub(crate) const SAMPLES: [&str; 10] = [
+    "github_issues_opened",
+    "github_issues_closed",
+    "github_issue_comment_created",
+    "jira_issue_created",
+    "jira_issue_updated",
+    "jira_comment_created",
+    "servicenow_inserted",
+    "servicenow_updated",
+    "desk_created",
+    "desk_comment",
+];
+
 #[tokio::test]
 async fn what_systems_send_becomes_the_event_that_it_is() {
     let mut all = Vec::new();
-    for name in [
-        "github_issues_opened",
-        "github_issues_closed",
-        "github_issue_comment_created",
-        "jira_issue_created",
-        "jira_issue_updated",
-        "jira_comment_created",
-        "servicenow_inserted",
-        "servicenow_updated",
-        "desk_created",
-        "desk_comment",
-    ] {
+    for name in SAMPLES {
         let (adapter, _) = name.split_once('_').unwrap();
         let (status, answer, events) = take(adapter, &sample(name)).await;
         let [event] = events.as_slice() else { panic!("{status} {answer} {events:?}") };
