@@ -100,10 +100,9 @@ redrive: ## sends what lies in the stack's dead-letter queues again, DRY_RUN=1 o
 	@venv=$(VENV) && "$$venv/bin/python" infra/redrive.py --stack-name '$(APP_STACK_NAME)' $(if $(DRY_RUN),--dry-run)
 
 package: check build ## builds the functions, and uploads them and the templates CFN_ARTEFACT_S3_BUCKET=…
-	@python3 infra/package.py --binaries '$(BINARIES)' --config '$(CONFIG)' --policy '$(POLICY)' $(FUNCTIONS)
-	@venv=$(VENV) && "$$venv/bin/aws" cloudformation package --template-file infra/root.yaml \
-		--s3-bucket '$(CFN_ARTEFACT_S3_BUCKET)' --s3-prefix '$(APP_STACK_NAME)' \
-		--output-template-file $(PACKAGED) >$(PACKAGED).log 2>&1 || { cat $(PACKAGED).log >&2; exit 1; }
+	@venv=$(VENV) && python3 infra/package.py --binaries '$(BINARIES)' --config '$(CONFIG)' --policy '$(POLICY)' \
+		$(FUNCTIONS) -- "$$venv/bin/aws" cloudformation package --template-file infra/root.yaml \
+		--s3-bucket '$(CFN_ARTEFACT_S3_BUCKET)' --s3-prefix '$(APP_STACK_NAME)' --output-template-file $(PACKAGED)
 
 check:
 	@venv=$(VENV) && $(STACK) check --bucket '$(CFN_ARTEFACT_S3_BUCKET)'

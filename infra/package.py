@@ -3,9 +3,14 @@
 
 The same input gives the same zip, byte for byte, so that a function that has not changed is neither
 uploaded nor deployed again. A zip whose input has not changed is left as it is.
+
+The zips stand where the templates look for them, whoever deploys with whatever configuration. So what reads them is
+named behind `--`, and runs before anybody else may pack: each stack gets its own configuration.
 """
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -23,8 +28,41 @@ TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def main():
-    options = arguments()
+    own, command = split(sys.argv[1:])
+    options = arguments(own)
     options.out.mkdir(parents=True, exist_ok=True)
+    with alone(options.out / "lock"):
+        pack_all(options)
+        if command:
+            read(command)
+
+
+def split(words):
+    """What is for this program, and the command behind `--`."""
+    at = words.index("--") if "--" in words else len(words)
+    return words[:at], words[at + 1 :]
+
+
+@contextlib.contextmanager
+def alone(path):
+    """Holds the lock, which the system gives back however this program ends."""
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("package: waits for another deployment from this folder", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def read(command):
+    """Runs what reads the zips; what it says is of use only when it fails."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{done.stdout}package: {command[0]} ended with {done.returncode}")
+
+
+def pack_all(options):
     if not options.config.is_file():
         sys.exit(f"package: no configuration at {options.config}; name one with CONFIG=…")
     if not options.policy.is_file():
@@ -41,14 +79,14 @@ def main():
         print(pack(name, binary, decided, options.out), flush=True)
 
 
-def arguments():
+def arguments(words):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("functions", nargs="*", default=FUNCTIONS, help="which (all)")
     parser.add_argument("--binaries", required=True, help="where a binary is, with {name} for its function")
     parser.add_argument("--config", type=Path, default=Path("infra/config/egress.toml"))
     parser.add_argument("--policy", type=Path, default=Path("infra/config/policy.cedar"))
     parser.add_argument("--out", type=Path, default=Path("target/package"))
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 def pack(name, binary, decided, out):
