@@ -14,7 +14,7 @@ Response = tuple[int, dict[str, str], bytes]
 
 def call(action: str, **params: Any) -> str:
     """Run an action; lists become `Name.1`, `Name.2`. The answer's XML, or `AwsError`."""
-    status, _, body = ec2._ACTION_MAP[action](_flat(params))
+    status, _, body = ec2._ACTION_MAP[action](flat(params))
     text = body.decode()
     if status >= 400:
         raise AwsError(find(text, "Code"), unescape(find(text, "Message")), status)
@@ -42,7 +42,8 @@ def answer(action: str, inner: str = "<return>true</return>") -> Response:
     return ec2._xml(200, f"{action}Response", inner)
 
 
-def _flat(params: dict[str, Any]) -> Params:
+def flat(params: dict[str, Any]) -> Params:
+    """The form of a request; lists become `Name.1`, `Name.2`."""
     flat: Params = {}
     for name, value in params.items():
         if isinstance(value, list):

@@ -13,14 +13,14 @@ _delete_endpoints = ec2._delete_vpc_endpoints
 
 def describe_interfaces(params: Params) -> Response:
     """DescribeNetworkInterfaces; MiniStack's own takes no filter."""
-    items = _selected(params, "NetworkInterfaceId", ec2._network_interfaces, _interface_values)
+    items = selected(params, "NetworkInterfaceId", ec2._network_interfaces, _interface_values)
     return api.answer("DescribeNetworkInterfaces",
                       f"<networkInterfaceSet>{''.join(map(ec2._eni_fields_xml, items))}</networkInterfaceSet>")
 
 
 def describe_endpoints(params: Params) -> Response:
     """DescribeVpcEndpoints; MiniStack's own takes no filter."""
-    items = _selected(params, "VpcEndpointId", ec2._vpc_endpoints, _endpoint_values)
+    items = selected(params, "VpcEndpointId", ec2._vpc_endpoints, _endpoint_values)
     return api.answer("DescribeVpcEndpoints",
                       f"<vpcEndpointSet>{''.join(map(ec2._vpce_fields_xml, items))}</vpcEndpointSet>")
 
@@ -62,7 +62,8 @@ def release_interfaces(endpoint: dict[str, Any] | None) -> None:
         ec2._network_interfaces.pop(interface, None)
 
 
-def _selected(params: Params, name: str, store: Any, values: Any) -> Iterable[dict[str, Any]]:
+def selected(params: Params, name: str, store: Any, values: Any) -> Iterable[dict[str, Any]]:
+    """The items of a store that a request names by `name`, and that all of its filters let through."""
     wanted = ec2._parse_member_list(params, name)
     filters = ec2._parse_filters(params)
     tags = {key: value for key, value in filters.items() if key.startswith("tag")}
