@@ -87,11 +87,11 @@ class Story(unittest.TestCase):
         client("cloudformation").delete_stack(StackName=self.stack)
         self.assertEqual(self.settled()["StackStatus"], "DELETE_COMPLETE", self.failures())
 
-    def told(self, function: str) -> list[Any]:
-        """The events that a telling function was given, in order."""
+    def told(self, function: str, group: str | None = None) -> list[Any]:
+        """The events that a telling function was given, in order; its log group may have a name of its own."""
         logs = client("logs")
         try:
-            events = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+            events = logs.filter_log_events(logGroupName=group or f"/aws/lambda/{function}")["events"]
         except logs.exceptions.ResourceNotFoundException:
             return []
         lines = [event["message"].strip() for event in events]
@@ -137,11 +137,14 @@ class FunctionStory(Story):
         """Let the function's role do something."""
         role = client("lambda").get_function_configuration(FunctionName=self.function)["Role"].rpartition("/")[2]
         statement = {"Effect": "Allow", "Action": action, "Resource": resource, "Condition": condition or {}}
-        client("iam").put_role_policy(RoleName=role, PolicyName=action.replace(":", "-"), PolicyDocument=json.dumps(
+        client("iam").put_role_policy(RoleName=role, PolicyName=unique("policy"), PolicyDocument=json.dumps(
             {"Version": "2012-10-17", "Statement": [statement]}))
 
     def call(self, service: str, operation: str, **arguments: Any) -> str:
         """What a service answers to the function."""
-        payload = json.dumps({"call": [service, operation, arguments]}).encode()
-        answer = client("lambda").invoke(FunctionName=self.function, Payload=payload)["Payload"].read()
-        return json.loads(answer)["answer"]
+        return self.ask(call=[service, operation, arguments])["answer"]
+
+    def ask(self, **event: Any) -> dict[str, str]:
+        """What the function answers to an event."""
+        answer = client("lambda").invoke(FunctionName=self.function, Payload=json.dumps(event).encode())
+        return json.loads(answer["Payload"].read())

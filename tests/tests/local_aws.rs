@@ -292,6 +292,11 @@ async fn stories_about_functions() {
 }
 
 #[tokio::test]
+async fn stories_about_security_groups() {
+    stories("local_aws.test_security_groups").await;
+}
+
+#[tokio::test]
 async fn stories_about_queues() {
     stories("local_aws.test_queues").await;
 }
