@@ -85,6 +85,20 @@ def keys() -> Iterator[Row]:
             yield {"type": "AWS::KMS::Alias", "id": alias["AliasName"]}
 
 
+def studio() -> Iterator[Row]:
+    """SageMaker Studio: domains, and what is in them; of apps, those that keep their owner from going."""
+    for domain in pages("sagemaker", "list_domains", "Domains"):
+        yield {"type": "AWS::SageMaker::Domain", "id": domain["DomainId"]}
+    for profile in pages("sagemaker", "list_user_profiles", "UserProfiles"):
+        yield {"type": "AWS::SageMaker::UserProfile", "id": f"{profile['UserProfileName']}|{profile['DomainId']}"}
+    for space in pages("sagemaker", "list_spaces", "Spaces"):
+        yield {"type": "AWS::SageMaker::Space", "id": f"{space['SpaceName']}|{space['DomainId']}"}
+    for app in pages("sagemaker", "list_apps", "Apps"):
+        if app["Status"] not in ("Deleted", "Failed"):
+            owner = app.get("UserProfileName") or app["SpaceName"]
+            yield {"type": "AWS::SageMaker::App", "id": f"{app['AppName']}|{app['AppType']}|{owner}|{app['DomainId']}"}
+
+
 def simple() -> Iterator[Row]:
     """Services of which every row is the account's own."""
     for kind, service, operation, key, identity in _SIMPLE:
@@ -103,7 +117,6 @@ _SIMPLE = (
     ("AWS::SNS::Topic", "sns", "list_topics", "Topics", "TopicArn"),
     ("AWS::SQS::Queue", "sqs", "list_queues", "QueueUrls", None),
     ("AWS::SecretsManager::Secret", "secretsmanager", "list_secrets", "SecretList", "ARN"),
-    ("AWS::SageMaker::Domain", "sagemaker", "list_domains", "Domains", "DomainId"),
     ("AWS::EFS::FileSystem", "efs", "describe_file_systems", "FileSystems", "FileSystemId"),
     ("AWS::S3::Bucket", "s3", "list_buckets", "Buckets", "Name"),
     ("AWS::CloudWatch::Alarm", "cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
@@ -120,7 +133,7 @@ def stacks() -> Iterator[Row]:
 
 def everything() -> list[Row]:
     """All that is left."""
-    return [row for source in (networks, roles, buses, keys, simple, stacks) for row in source()]
+    return [row for source in (networks, roles, buses, keys, studio, simple, stacks) for row in source()]
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def update(request: Request) -> Request:
     """UpdateDomain; its network can't change while an app runs."""
     entity = find(request)
     network = request.get("AppNetworkAccessType") or request.get("SubnetIds")
-    if network and any(key[0] == request["DomainId"] and app.status() != "Deleted" for key, app in state.apps.items()):
+    if network and any(key[0] == request["DomainId"] and state.is_there(app) for key, app in state.apps.items()):
         raise in_use("Domain has apps that are not deleted.")
     entity.update(request)
     return {"DomainArn": entity.arn}
@@ -50,7 +50,7 @@ def delete(request: Request) -> Request:
             raise in_use(f"Unable to delete Domain {request['DomainId']} because {what} are associated with it.")
     if request.get("RetentionPolicy", {}).get("HomeEfsFileSystem") == "Delete":
         home_directories.delete(entity.settings["HomeEfsFileSystemId"])
-    entity.deleted_at = state.clock.now()
+    entity.delete()
     return {}
 
 

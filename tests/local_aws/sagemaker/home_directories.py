@@ -50,6 +50,12 @@ def delete(file_system: str) -> None:
     efs._file_systems.pop(file_system, None)
 
 
+def outbound(domain_id: str) -> list[str]:
+    """The group of notebooks, if the domain has one."""
+    name = _group_name("outbound", domain_id)
+    return [identity for identity, group in ec2._security_groups.items() if group["GroupName"] == name]
+
+
 def _security_groups(domain_id: str, domain_arn: str, vpc: str) -> str:
     """The groups of notebooks and of mount targets; the id of the latter."""
     inbound, outbound = (_security_group(direction, domain_id, domain_arn, vpc) for direction in ("inbound", "outbound"))
@@ -60,12 +66,16 @@ def _security_groups(domain_id: str, domain_arn: str, vpc: str) -> str:
 
 def _security_group(direction: str, domain_id: str, domain_arn: str, vpc: str) -> str:
     answer = api.call(
-        "CreateSecurityGroup", GroupName=f"security-group-for-{direction}-nfs-{domain_id}", VpcId=vpc,
+        "CreateSecurityGroup", GroupName=_group_name(direction, domain_id), VpcId=vpc,
         GroupDescription=f"[DO NOT DELETE] Security Group that allows {direction} NFS traffic for SageMaker Notebooks "
                          f"Domain [{domain_id}]")
     identity = api.find(answer, "groupId")
     api.tag(identity, [{"Key": MANAGED_TAG, "Value": domain_arn}])
     return identity
+
+
+def _group_name(direction: str, domain_id: str) -> str:
+    return f"security-group-for-{direction}-nfs-{domain_id}"
 
 
 def _nfs(other: str) -> list[dict[str, Any]]:

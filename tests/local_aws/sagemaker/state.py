@@ -24,17 +24,31 @@ class Entity:
     changing: str = "Pending"
     deleted_at: float | None = None
     tags: list[dict[str, str]] = field(default_factory=list)
+    failure: str | None = None
 
     def status(self) -> str:
-        """Pending or Updating until it is InService; Deleting until it is gone."""
+        """Pending or Updating until it is InService, or has failed; Deleting until it is gone."""
         if self.deleted_at is not None:
             return "Deleted" if clock.settled(self.deleted_at) else "Deleting"
-        return "InService" if clock.settled(self.changed_at) else self.changing
+        if not clock.settled(self.changed_at):
+            return self.changing
+        if self.failure is None:
+            return "InService"
+        return "Failed" if self.changing == "Pending" else "Update_Failed"
 
-    def update(self, settings: Request) -> None:
-        """Take over new settings."""
+    def condition(self) -> Request:
+        """The status of a description, with the reason of a failure."""
+        status = self.status()
+        return {"Status": status, **({"FailureReason": self.failure} if "ailed" in status else {})}
+
+    def update(self, settings: Request, failure: str | None = None) -> None:
+        """Take over new settings, or come to nothing by `failure`."""
         self.settings |= settings
-        self.changing, self.changed_at = "Updating", clock.now()
+        self.changing, self.changed_at, self.failure = "Updating", clock.now(), failure
+
+    def delete(self) -> None:
+        """Begin to go; once more changes nothing."""
+        self.deleted_at = self.deleted_at or clock.now()
 
     def times(self) -> Request:
         """The time stamps of a description."""
@@ -46,11 +60,14 @@ domains: AccountRegionScopedDict = AccountRegionScopedDict()
 profiles: AccountRegionScopedDict = AccountRegionScopedDict()
 spaces: AccountRegionScopedDict = AccountRegionScopedDict()
 apps: AccountRegionScopedDict = AccountRegionScopedDict()
+# The network interfaces: of an app, by its ARN; of apps that are going, with the time of their deletion.
+attached: AccountRegionScopedDict = AccountRegionScopedDict()
+released: AccountRegionScopedDict = AccountRegionScopedDict()
 
 
 def reset() -> None:
     """Forget everything."""
-    for store in (domains, profiles, spaces, apps):
+    for store in (domains, profiles, spaces, apps, attached, released):
         store.clear()
 
 
@@ -69,6 +86,11 @@ def purge(store: AccountRegionScopedDict) -> None:
         for key, entity in store.items():
             if entity.status() == "Deleted":
                 del store[key]
+
+
+def is_there(app: Entity) -> bool:
+    """Whether an app keeps its owner from going; one that has failed doesn't."""
+    return app.status() not in ("Deleted", "Failed")
 
 
 def in_use(message: str) -> AwsError:
