@@ -3,6 +3,8 @@
 - The request has the ServiceToken at its top as well.
 - A Create that answered FAILED is followed by a Delete of the id that its answer named: AWS sends it in the
   rollback, here it comes at once.
+- So is an Update that answered FAILED with another id than it was given (aws-cdk, issue 30012), after the Update by
+  which the rollback brings the former properties back.
 - The ResponseURL takes what the presigned URL of S3 takes (no content type, a content length), and the answer in it
   must be what CloudFormation reads (CloudFormation user guide, "Custom resource response objects").
 """
@@ -25,6 +27,8 @@ _take_request = app._handle_post_body_shortcuts
 # Each request runs on a thread of its own; its token leads from the request to the answer.
 _request = threading.local()
 _answers: dict[str, dict[str, Any]] = {}
+# What a failed Update made, by stack and resource: the new id, and the properties that it was made by.
+_half_replaced: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
 
 
 def register() -> None:
@@ -91,16 +95,24 @@ def _invoke_with_clean_up(request_type: str, logical_id: str, props: dict[str, A
                           resource_type: str, physical_id: str | None = None,
                           old_props: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
     _request.token = None
+    half_replaced = _half_replaced.pop((stack_id, logical_id), None)
     try:
-        return _invoke(request_type, logical_id, props, stack_name, stack_id, resource_type, physical_id, old_props)
+        done = _invoke(request_type, logical_id, props, stack_name, stack_id, resource_type, physical_id, old_props)
     except RuntimeError:
         answer = _answers.get(_request.token or "", {})
         made = answer.get("PhysicalResourceId")
         if request_type == "Create" and made:
             _clean_up(logical_id, props, stack_name, stack_id, resource_type, made)
+        if request_type == "Update" and made not in (None, physical_id):
+            half_replaced = made, props
+        if half_replaced:
+            _half_replaced[stack_id, logical_id] = half_replaced
         raise
     finally:
         _answers.pop(_request.token or "", None)
+    if half_replaced and half_replaced[0] != done[0]:
+        _clean_up(logical_id, half_replaced[1], stack_name, stack_id, resource_type, half_replaced[0])
+    return done
 
 
 def _clean_up(logical_id: str, props: dict[str, Any], stack_name: str, stack_id: str, resource_type: str,
@@ -108,4 +120,4 @@ def _clean_up(logical_id: str, props: dict[str, Any], stack_name: str, stack_id:
     try:
         _invoke("Delete", logical_id, props, stack_name, stack_id, resource_type, physical_id)
     except (RuntimeError, TimeoutError, ValueError) as error:
-        logger.warning("%s %s: the Delete after the failed Create failed too: %s", resource_type, logical_id, error)
+        logger.warning("%s %s: the Delete after the failure failed too: %s", resource_type, logical_id, error)

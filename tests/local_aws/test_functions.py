@@ -19,45 +19,6 @@ from .testing import FunctionStory, client, eventually, unique
 class Functions(FunctionStory):
     """What starts the telling function, and what it may do."""
 
-    def custom(self, **properties: Any) -> dict[str, Any]:
-        """A custom resource that it provides."""
-        token = {"ServiceToken": {"Fn::GetAtt": ["Function", "Arn"]}, "ServiceTimeout": 30}
-        return {"Type": "Custom::Told", "Properties": token | properties}
-
-    def test_a_custom_resource_is_created_and_deleted_with_the_token_at_the_top(self) -> None:
-        self.deploy(self.template(Told=self.custom(Flag=True, Count=3)))
-        created = self.told(self.function)[0]
-        self.assertEqual(created["RequestType"], "Create")
-        self.assertEqual(created["ServiceToken"], created["ResourceProperties"]["ServiceToken"])
-        self.assertEqual(created["ResourceProperties"]["Flag"], "true")
-        self.assertNotIn("PhysicalResourceId", created)
-
-    def test_a_failed_creation_is_followed_by_a_deletion_of_the_id_that_it_named(self) -> None:
-        with self.assertRaises(AssertionError):
-            self.deploy(self.template(Told=self.custom(Outcome="FAILED", Identity="half-made")))
-        kinds = [(event["RequestType"], event.get("PhysicalResourceId")) for event in self.told(self.function)]
-        self.assertEqual(kinds, [("Create", None), ("Delete", "half-made")])
-
-    def test_a_new_id_in_a_nested_stack_is_followed_by_a_deletion_of_the_former(self) -> None:
-        def parent(identity: str) -> dict[str, Any]:
-            child = {"Parameters": {"Function": {"Type": "String"}},
-                     "Resources": {"Told": self.custom(ServiceToken={"Ref": "Function"}, Identity=identity)}}
-            client("s3").put_object(Bucket=self.bucket, Key=identity, Body=json.dumps(child))
-            self.addCleanup(lambda: client("s3").delete_object(Bucket=self.bucket, Key=identity))
-            return self.template(Child={"Type": "AWS::CloudFormation::Stack", "Properties": {
-                "TemplateURL": f"{os.environ['AWS_ENDPOINT_URL']}/{self.bucket}/{identity}",
-                "Parameters": {"Function": {"Fn::GetAtt": ["Function", "Arn"]}}}})
-
-        self.deploy(parent("one"))
-        self.deploy(parent("two"))
-        kinds = [(event["RequestType"], event.get("PhysicalResourceId")) for event in self.told(self.function)]
-        self.assertEqual(kinds, [("Create", None), ("Update", "one"), ("Delete", "one")])
-
-    def test_an_answer_that_is_too_long_is_a_failure(self) -> None:
-        with self.assertRaises(AssertionError):
-            self.deploy(self.template(Told=self.custom(Told="x" * 4096)))
-        self.assertIn("Response object is too long.", str(self.failures()))
-
     def test_a_function_url_gives_the_request_and_returns_the_answer(self) -> None:
         outputs = self.deploy(self.template(
             Url={"Type": "AWS::Lambda::Url", "Properties": {

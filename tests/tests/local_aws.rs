@@ -292,6 +292,11 @@ async fn stories_about_functions() {
 }
 
 #[tokio::test]
+async fn stories_about_custom_resources() {
+    stories("local_aws.test_custom_resources").await;
+}
+
+#[tokio::test]
 async fn stories_about_security_groups() {
     stories("local_aws.test_security_groups").await;
 }
