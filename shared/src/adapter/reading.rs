@@ -1,11 +1,14 @@
 //! What a ticket system sends, as what somebody says. The body is proved before it comes here, and is a stranger's
 //! all the same: whatever stands in it comes to one of few things, or to an error that names the field.
 
+mod compile;
+
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::AdapterError;
-use super::settings::{CommentSettings, Field, Paths, RequestSettings, Settings, StateSettings, When};
+use super::settings::Settings;
+use compile::Compile;
 
 /// The longest text of a field that is read, in characters: more than any that is taken.
 const LONGEST: usize = 10_000;
@@ -144,18 +147,31 @@ struct Place {
 struct Conditions(Vec<(Path, Vec<String>)>);
 
 impl Reader {
-    /// Reads a table's paths.
+    /// Reads a table's paths. The error is the first mistake.
     pub fn new(adapter: &str, settings: &Settings) -> Result<Self, AdapterError> {
-        let compile = Compile { adapter };
-        let Settings { ticket, id, request, states, comments, ourselves, .. } = settings;
-        Ok(Self {
-            ticket: compile.paths("ticket", ticket)?,
-            id: id.as_ref().map_or(Ok(Vec::new()), |id| compile.paths("id", id))?,
-            request: request.as_ref().map(|request| compile.request(request)).transpose()?,
-            states: states.as_ref().map(|states| compile.states(states)).transpose()?,
-            comments: comments.as_ref().map(|comments| compile.comments(comments)).transpose()?,
+        let (reader, mistakes) = Self::compile(adapter, settings);
+        mistakes.into_iter().next().map_or(Ok(reader), Err)
+    }
+
+    /// All mistakes of a table in how what it sends is proved and read.
+    pub fn mistakes(adapter: &str, settings: &Settings) -> Vec<AdapterError> {
+        Self::compile(adapter, settings).1
+    }
+
+    /// A reader, and the mistakes with which nobody may use it.
+    fn compile(adapter: &str, settings: &Settings) -> (Self, Vec<AdapterError>) {
+        let Settings { proof, ticket, id, request, states, comments, ourselves, .. } = settings;
+        let mut compile = Compile::new(adapter);
+        compile.proof(proof.as_ref());
+        let reader = Self {
+            ticket: compile.paths("ticket", ticket),
+            id: id.as_ref().map(|id| compile.paths("id", id)).unwrap_or_default(),
+            request: request.as_ref().map(|request| compile.request(request)),
+            states: states.as_ref().map(|states| compile.states(states)),
+            comments: comments.as_ref().map(|comments| compile.comments(comments)),
             ourselves: ourselves.clone(),
-        })
+        };
+        (reader, compile.mistakes)
     }
 
     /// What a message says; what we have done ourselves says nothing.
@@ -302,86 +318,4 @@ fn joined(paths: &[Path], body: &Value) -> Result<String, Missing> {
     let part =
         |(place, text): (usize, &String)| if place < last { text.replace('#', "%23") } else { text.clone() };
     Ok(texts.iter().enumerate().map(part).collect::<Vec<_>>().join("#"))
-}
-
-/// Reads paths, and says of which field one is that can't be read.
-struct Compile<'a> {
-    adapter: &'a str,
-}
-
-impl Compile<'_> {
-    fn path(&self, field: &'static str, text: &str) -> Result<Path, AdapterError> {
-        let path = JsonPath::parse(text).map_err(|cause| AdapterError {
-            adapter: self.adapter.to_owned(),
-            field: field.to_owned(),
-            problem: format!("{text:?} is no JSONPath: {cause}"),
-        })?;
-        Ok(Path { field, path })
-    }
-
-    fn paths(&self, field: &'static str, paths: &Paths) -> Result<Vec<Path>, AdapterError> {
-        let texts = match paths {
-            Paths::One(text) => std::slice::from_ref(text),
-            Paths::Several(texts) if !texts.is_empty() => texts,
-            Paths::Several(_) => {
-                return Err(AdapterError {
-                    adapter: self.adapter.to_owned(),
-                    field: field.to_owned(),
-                    problem: "is empty".to_owned(),
-                });
-            }
-        };
-        texts.iter().map(|text| self.path(field, text)).collect()
-    }
-
-    fn place(&self, field: &'static str, place: &Field) -> Result<Place, AdapterError> {
-        Ok(match place {
-            Field::Path(path) => Place { path: self.path(field, path)?, section: None },
-            Field::Section { path, section } => {
-                Place { path: self.path(field, path)?, section: Some(section.trim().to_owned()) }
-            }
-        })
-    }
-
-    fn place_if(&self, field: &'static str, place: Option<&Field>) -> Result<Option<Place>, AdapterError> {
-        place.map(|place| self.place(field, place)).transpose()
-    }
-
-    fn when(&self, field: &'static str, when: &When) -> Result<Conditions, AdapterError> {
-        let one = |(path, texts): (&String, &Vec<String>)| Ok((self.path(field, path)?, texts.clone()));
-        when.iter().map(one).collect::<Result<_, _>>().map(Conditions)
-    }
-
-    fn request(&self, request: &RequestSettings) -> Result<RequestReader, AdapterError> {
-        let RequestSettings { when, requester, domains, preset, justification, duration } = request;
-        Ok(RequestReader {
-            when: self.when("request.when", when)?,
-            requester: self.path("request.requester", requester)?,
-            domains: self.place_if("request.domains", domains.as_ref())?,
-            preset: self.place_if("request.preset", preset.as_ref())?,
-            justification: self.place("request.justification", justification)?,
-            duration: self.place_if("request.duration", duration.as_ref())?,
-        })
-    }
-
-    fn states(&self, states: &StateSettings) -> Result<StateReader, AdapterError> {
-        let StateSettings { when, state, by, comment, approved, denied, closed } = states;
-        Ok(StateReader {
-            when: self.when("states.when", when)?,
-            state: self.path("states.state", state)?,
-            by: self.path("states.by", by)?,
-            comment: comment.as_ref().map(|path| self.path("states.comment", path)).transpose()?,
-            approved: approved.clone(),
-            denied: denied.clone(),
-            closed: closed.clone(),
-        })
-    }
-
-    fn comments(&self, comments: &CommentSettings) -> Result<CommentReader, AdapterError> {
-        Ok(CommentReader {
-            when: self.when("comments.when", &comments.when)?,
-            text: self.path("comments.text", &comments.text)?,
-            by: self.path("comments.by", &comments.by)?,
-        })
-    }
 }

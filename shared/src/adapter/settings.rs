@@ -94,7 +94,7 @@ pub enum People {
 
 /// One JSONPath, or several.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a JSONPath is a text; several are a list of texts")]
 pub enum Paths {
     /// One.
     One(String),
@@ -104,7 +104,7 @@ pub enum Paths {
 
 /// Where a text stands.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "it is a JSONPath, or a table of path and section")]
 pub enum Field {
     /// At a JSONPath.
     Path(String),

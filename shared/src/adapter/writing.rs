@@ -11,13 +11,21 @@ use serde::Serialize;
 
 use super::AdapterError;
 use super::settings::{CallSettings, Method, Settings};
-use crate::config::BaseUrl;
+use crate::config::{BaseUrl, NotABase};
 use crate::request::StateName;
 
 /// What may stand in a part of a path as it is (RFC 3986, unreserved characters).
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The kind of escaping of a URL, beside that of JSON.
 const URL: AutoEscape = AutoEscape::Custom(Cow::Borrowed("url"));
+
+/// The longest template, in bytes.
+const LONGEST_TEMPLATE: usize = 4_000;
+/// Stack for templates, in bytes: their compiler descends by recursion into `a.b.c` and `1 + 1 + 1`, and without
+/// optimisation needs 1 kB for each byte of them; 500 macros in macros need under 2 MB.
+const STACK: usize = 8 * 1024 * 1024;
+/// The most steps of filling one, so that none goes on for ever. Those of the example need about ten.
+const MOST_STEPS: u64 = 100_000;
 
 /// What the templates know, and beside it `parts`: the ticket's name split at `#` and `/`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -82,11 +90,35 @@ struct CallTemplate {
 }
 
 impl Writer {
-    /// Reads a table's templates, and tries each.
+    /// Reads a table's templates, and tries each. The error is the first mistake.
     pub fn new(adapter: &str, settings: &Settings) -> Result<Self, AdapterError> {
+        let (writer, mistakes) = Self::compile(adapter, settings);
+        mistakes.into_iter().next().map_or(Ok(writer), Err)
+    }
+
+    /// All mistakes of a table in what is sent.
+    pub fn mistakes(adapter: &str, settings: &Settings) -> Vec<AdapterError> {
+        Self::compile(adapter, settings).1
+    }
+
+    /// A writer, and the mistakes with which nobody may use it.
+    fn compile(adapter: &str, settings: &Settings) -> (Self, Vec<AdapterError>) {
+        let (mut writer, mut mistakes) = (Self::empty(), Vec::new());
+        writer.answer = settings.answer.as_ref().and_then(|call| writer.add("answer", call, &mut mistakes));
+        for (state, call) in &settings.transitions {
+            let call = writer.add(&format!("transitions.{state}"), call, &mut mistakes);
+            writer.transitions.extend(call.map(|call| (*state, call)));
+        }
+        let mistake =
+            |Unfilled { field, problem }| AdapterError { adapter: adapter.to_owned(), field, problem };
+        (writer, mistakes.into_iter().map(mistake).collect())
+    }
+
+    fn empty() -> Self {
         let mut templates = Environment::new();
         // A misspelt name is an error, and not nothing.
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        templates.set_fuel(Some(MOST_STEPS));
         templates
             .set_auto_escape_callback(|name| if name.starts_with("url ") { URL } else { AutoEscape::Json });
         templates.set_formatter(|out, state, value| {
@@ -95,20 +127,7 @@ impl Writer {
             }
             minijinja::escape_formatter(out, state, value)
         });
-        let mut writer = Self { templates, answer: None, transitions: BTreeMap::new() };
-        let wrong = |error: Unfilled| AdapterError {
-            adapter: adapter.to_owned(),
-            field: error.field,
-            problem: error.problem,
-        };
-        if let Some(answer) = &settings.answer {
-            writer.answer = Some(writer.add("answer".to_owned(), answer).map_err(wrong)?);
-        }
-        for (state, call) in &settings.transitions {
-            let call = writer.add(format!("transitions.{state}"), call).map_err(wrong)?;
-            writer.transitions.insert(*state, call);
-        }
-        Ok(writer)
+        Self { templates, answer: None, transitions: BTreeMap::new() }
     }
 
     /// The call that writes a notice on its ticket, where the adapter has one.
@@ -121,50 +140,100 @@ impl Writer {
         self.transitions.get(&state).map(|call| self.fill(call, facts)).transpose()
     }
 
-    fn add(&mut self, field: String, call: &CallSettings) -> Result<CallTemplate, Unfilled> {
+    /// Adds a call's templates, and tries them as far as they are right.
+    fn add(
+        &mut self,
+        field: &str,
+        call: &CallSettings,
+        mistakes: &mut Vec<Unfilled>,
+    ) -> Option<CallTemplate> {
         let CallSettings { method, url, headers, body } = call;
-        let unfilled = |problem: String| Unfilled { field: field.clone(), problem };
-        // Up to the path, the URL is no template's to change.
-        let literal = url.split("{{").next().unwrap_or_default().split("{%").next().unwrap_or_default();
-        let base = literal.rfind('/').and_then(|end| literal.get(..=end)).unwrap_or_default();
-        let base = BaseUrl::parse(base).map_err(|error| unfilled(error.to_string()))?;
-        for (name, value) in headers {
-            let is_name =
-                !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-            let is_value = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-            if !is_name || !is_value || ["authorization", "content-type", "host"].contains(&name.as_str()) {
-                return Err(unfilled(format!("the header {name:?} can't be set here")));
+        let before = mistakes.len();
+        let mut wrong =
+            |part: &str, problem| mistakes.push(Unfilled { field: format!("{field}.{part}"), problem });
+        let base = base(url).map_err(|error| wrong("url", error.to_string())).ok();
+        for name in headers.iter().filter(|(name, value)| !can_be_set(name, value)).map(|(name, _)| name) {
+            wrong("headers", format!("the header {name:?} can't be set here"));
+        }
+        for (part, text) in [("url", url), ("body", body)] {
+            if let Err(problem) = self.add_template(part, field, text) {
+                wrong(part, problem);
             }
         }
-        for (kind, text) in [("url", url), ("json", body)] {
-            let name = format!("{kind} {field}");
-            let added = self.templates.add_template_owned(name, text.clone());
-            added.map_err(|error| unfilled(format!("{error:#}")))?;
+        let call =
+            CallTemplate { field: field.to_owned(), method: *method, base: base?, headers: headers.clone() };
+        if mistakes.len() == before {
+            let example = Facts::example();
+            mistakes.extend(self.fill_url(&call, &example).err());
+            mistakes.extend(self.fill_body(&call, &example).err());
         }
-        let call = CallTemplate { field, method: *method, base, headers: headers.clone() };
-        self.fill(&call, &Facts::example())?;
-        Ok(call)
+        Some(call)
+    }
+
+    fn add_template(&mut self, part: &str, field: &str, text: &str) -> Result<(), String> {
+        if text.len() > LONGEST_TEMPLATE {
+            return Err(format!("it has more than {LONGEST_TEMPLATE} characters"));
+        }
+        let (name, text) = (format!("{part} {field}"), text.to_owned());
+        let added = with_stack(|| self.templates.add_template_owned(name, text));
+        added.map_err(|error| format!("{error:#}"))
     }
 
     fn fill(&self, call: &CallTemplate, facts: &Facts) -> Result<Call, Unfilled> {
-        let unfilled = |problem: String| Unfilled { field: call.field.clone(), problem };
-        let filled = |kind: &str| {
-            let template = self.templates.get_template(&format!("{kind} {}", call.field))?;
-            let parts: Vec<String> = facts.ticket.split(['#', '/']).map(str::to_owned).collect();
-            template.render(context! { parts, ..Value::from(Serde(facts)) })
-        };
-        let url = filled("url").map_err(|error| unfilled(format!("{error:#}")))?;
+        let (url, body) = (self.fill_url(call, facts)?, self.fill_body(call, facts)?);
+        Ok(Call { method: call.method, url, headers: call.headers.clone(), body })
+    }
+
+    fn fill_url(&self, call: &CallTemplate, facts: &Facts) -> Result<String, Unfilled> {
+        let url = self.fill_part("url", call, facts)?;
         // A server that decodes the path before it reads it would climb by the ticket's parts, too.
         let parts = facts.ticket.split(['#', '/']).chain(url.split(['/', '?']));
         let climbs = parts.into_iter().any(|part| part == "." || part == "..");
         if climbs || !call.base.holds(&url) {
-            return Err(unfilled(format!("{url:?} leads elsewhere")));
+            return Err(call.unfilled("url", format!("{url:?} leads elsewhere")));
         }
-        let body = filled("json").map_err(|error| unfilled(format!("{error:#}")))?;
-        let body = serde_json::from_str(&body)
-            .map_err(|error| unfilled(format!("the body is not JSON: {error}")))?;
-        Ok(Call { method: call.method, url, headers: call.headers.clone(), body })
+        Ok(url)
     }
+
+    fn fill_body(&self, call: &CallTemplate, facts: &Facts) -> Result<serde_json::Value, Unfilled> {
+        let body = self.fill_part("body", call, facts)?;
+        serde_json::from_str(&body)
+            .map_err(|error| call.unfilled("body", format!("the body is not JSON: {error}")))
+    }
+
+    fn fill_part(&self, part: &str, call: &CallTemplate, facts: &Facts) -> Result<String, Unfilled> {
+        let parts: Vec<String> = facts.ticket.split(['#', '/']).map(str::to_owned).collect();
+        let template = self.templates.get_template(&format!("{part} {}", call.field));
+        template
+            .and_then(|template| {
+                with_stack(|| template.render(context! { parts, ..Value::from(Serde(facts)) }))
+            })
+            .map_err(|error| call.unfilled(part, format!("{error:#}")))
+    }
+}
+
+impl CallTemplate {
+    fn unfilled(&self, part: &str, problem: String) -> Unfilled {
+        Unfilled { field: format!("{}.{part}", self.field), problem }
+    }
+}
+
+/// Runs what descends into a template.
+fn with_stack<T>(run: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(STACK, STACK, run)
+}
+
+/// Up to the path, the URL is no template's to change.
+fn base(url: &str) -> Result<BaseUrl, NotABase> {
+    let literal = url.split("{{").next().unwrap_or_default().split("{%").next().unwrap_or_default();
+    BaseUrl::parse(literal.rfind('/').and_then(|end| literal.get(..=end)).unwrap_or_default())
+}
+
+/// Whether a header is one that a table may set.
+fn can_be_set(name: &str, value: &str) -> bool {
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let is_value = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    is_name && is_value && !["authorization", "content-type", "host"].contains(&name)
 }
 
 impl Facts {

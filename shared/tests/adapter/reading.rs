@@ -162,10 +162,32 @@ fn a_path_that_is_none_is_named() {
         error.to_string().lines().next().unwrap_or_default().to_owned()
     };
     assert!(wrong("ticket = \"issue.key\"").starts_with("adapters.x.ticket: \"issue.key\" is no JSONPath"));
-    assert_eq!(wrong("ticket = []"), "adapters.x.ticket: is empty");
+    assert_eq!(wrong("ticket = []"), "adapters.x.ticket: it is empty");
     let comments =
         "ticket = \"$.a\"\n[comments]\nwhen = { \"$.a[\" = [\"b\"] }\ntext = \"$.a\"\nby = \"$.a\"";
     assert!(wrong(comments).starts_with("adapters.x.comments.when: \"$.a[\" is no JSONPath"));
+}
+
+#[test]
+fn all_mistakes_of_a_table_are_named_the_first_keeps_it_from_being_read() {
+    let table = "ticket = \"a\"\nproof = { key = { header = \"x y\" } }\n[comments]\nwhen = { \"$.a[\" = [] }\ntext = \"$.a\"\nby = \"$[\"";
+    let named = Reader::mistakes("x", &settings(table)).into_iter().map(|mistake| mistake.field);
+    assert_eq!(named.collect::<Vec<_>>(), ["proof", "ticket", "comments.when", "comments.by"]);
+    assert_eq!(Reader::new("x", &settings(table)).unwrap_err().field, "proof");
+}
+
+/// The parser's time doubles with each filter in another, and brackets take its stack.
+#[test]
+fn a_path_that_would_take_too_long_is_not_parsed() {
+    let wrong =
+        |path: &str| Reader::new("x", &settings(&format!("ticket = \"{path}\""))).unwrap_err().problem;
+    for (path, problem) in [
+        ("$[?".to_owned() + &"@[?".repeat(30) + "@.a" + &"]".repeat(31), "it has more than 4 filters"),
+        ("$[?".to_owned() + &"(".repeat(32) + "@.a" + &")".repeat(32) + "]", "or than 32 brackets"),
+        ("$.".to_owned() + &"a".repeat(1_000), "it has more than 1000 characters"),
+    ] {
+        assert!(wrong(&path).contains(problem), "{path}: {}", wrong(&path));
+    }
 }
 
 /// Any JSON.

@@ -48,22 +48,39 @@ fn a_template_that_could_lead_elsewhere_or_has_no_json_is_refused_before_it_is_u
         let table = format!("ticket = \"$.a\"\n[answer]\nurl = {url:?}\nbody = {body:?}");
         Writer::new("x", &settings(&table)).unwrap_err().to_string()
     };
-    for (url, body, problem) in [
-        ("https://{{ ticket }}/x", "{}", "is not https://, a host, and a path"),
-        ("https://a.example{{ ticket }}/x", "{}", "is not https://, a host, and a path"),
-        ("http://a.example/{{ ticket }}", "{}", "is not https://, a host, and a path"),
-        ("https://a.example/{{ tickets }}", "{}", "undefined value"),
-        ("https://a.example/{{ ticket }}", "{\"body\": {{ txt }}}", "undefined value"),
-        ("https://a.example/{{ ticket }}", "{\"body\": \"{{ text }}\"}", "the body is not JSON"),
-        ("https://a.example/{{ ticket ", "{}", "syntax error"),
-        ("https://a.example/{{ parts[9] }}", "{}", "undefined value"),
+    for (url, body, part, problem) in [
+        ("https://{{ ticket }}/x", "{}", "url", "is not https://, a host, and a path"),
+        ("https://a.example{{ ticket }}/x", "{}", "url", "is not https://, a host, and a path"),
+        ("http://a.example/{{ ticket }}", "{}", "url", "is not https://, a host, and a path"),
+        ("https://a.example/{{ tickets }}", "{}", "url", "undefined value"),
+        ("https://a.example/{{ ticket }}", "{\"body\": {{ txt }}}", "body", "undefined value"),
+        ("https://a.example/{{ ticket }}", "{\"body\": \"{{ text }}\"}", "body", "the body is not JSON"),
+        ("https://a.example/{{ ticket ", "{}", "url", "syntax error"),
+        ("https://a.example/{{ parts[9] }}", "{}", "url", "undefined value"),
     ] {
         let error = refused(url, body);
-        assert!(error.starts_with("adapters.x.answer: ") && error.contains(problem), "{url} {body}: {error}");
+        let field = format!("adapters.x.answer.{part}: ");
+        assert!(error.starts_with(&field) && error.contains(problem), "{url} {body}: {error}");
     }
     let table = "ticket = \"$.a\"\n[answer]\nurl = \"https://a.example/x\"\nbody = \"{}\"\nheaders = { authorization = \"me\" }";
     let error = Writer::new("x", &settings(table)).unwrap_err().to_string();
     assert!(error.contains("the header \"authorization\" can't be set here"), "{error}");
+}
+
+#[test]
+fn all_mistakes_of_a_table_are_named() {
+    let table = "ticket = \"$.a\"\n[answer]\nurl = \"https://a.example/{{ x\"\nbody = \"{{\"\nheaders = { host = \"me\" }\n[transitions.ended]\nurl = \"https://a.example/\"\nbody = \"{{ x }}\"";
+    let named = Writer::mistakes("x", &settings(table)).into_iter().map(|mistake| mistake.field);
+    let all = ["answer.headers", "answer.url", "answer.body", "transitions.ended.body"];
+    assert_eq!(named.collect::<Vec<_>>(), all);
+}
+
+#[test]
+fn a_template_that_would_go_on_for_ever_is_refused() {
+    let body = "{% for a in range(9999) %}".repeat(9) + &"{% endfor %}".repeat(9);
+    let table = format!("ticket = \"$.a\"\n[answer]\nurl = \"https://a.example/\"\nbody = \"{body}\"");
+    let error = Writer::new("x", &settings(&table)).unwrap_err().to_string();
+    assert!(error.contains("ran out of fuel"), "{error}");
 }
 
 #[test]
