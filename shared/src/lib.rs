@@ -10,7 +10,8 @@
 //! - [`rules`]: live grants as the content of a firewall's rule group, Suricata text or domain
 //!   list, and that content read back.
 //! - [`risk`]: how risky a request is, and what it would change.
-//! - [`policy`]: who may do what, in Cedar; and [`config`]: the rest of what an operator decides.
+//! - [`policy`]: who may do what, in Cedar; and [`config`]: the rest of what an operator decides. [`validation`]: both
+//!   together, each mistake with its line.
 //! - [`explain`]: why a host is blocked, or passes.
 //! - [`history`]: the seals that show a history that was changed.
 //! - [`events`]: everything that crosses the bus, with its checks.
@@ -44,4 +45,5 @@ pub mod risk;
 pub mod rules;
 pub mod slack;
 pub mod text;
+pub mod validation;
 pub mod web;

@@ -48,7 +48,7 @@ pub enum RulebookError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// `policy.cedar`, or both together.
-    #[error("the policies are wrong: {0}")]
+    #[error(transparent)]
     Policy(#[from] PolicyError),
 }
 

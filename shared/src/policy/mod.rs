@@ -4,8 +4,7 @@
 //! it when they are read. After that, a decision is a pure function of a person, an action, a [`Request`] and
 //! the [`Config`]. What no policy permits is not permitted; where a policy can't be evaluated, nothing is.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cedar_policy::{
@@ -14,6 +13,7 @@ use cedar_policy::{
 
 use crate::config::{Config, same_spelling};
 use crate::request::Request;
+use crate::validation::{File, Mistake, Mistakes, Unreadable};
 
 mod depth;
 mod facts;
@@ -92,17 +92,12 @@ pub enum Verdict {
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// The file can't be read.
-    #[error("the policy {path} can't be read: {cause}")]
-    Read {
-        /// Where it was looked for.
-        path: PathBuf,
-        /// Why not.
-        cause: std::io::Error,
-    },
-    /// It is not Cedar, or doesn't fit the schema, or lacks what people are shown. The text names the
-    /// mistakes, where it can with their lines, in at most 2,000 characters.
-    #[error("the policy is wrong: {0}")]
-    Invalid(String),
+    #[error(transparent)]
+    Read(#[from] Unreadable),
+    /// It is not Cedar, or doesn't fit the schema, or lacks what people are shown, or speaks of groups that
+    /// nobody has made. The text names the mistakes, where it can with their lines.
+    #[error(transparent)]
+    Wrong(#[from] Mistakes),
 }
 
 /// The operator's policies, validated. A clone shares them.
@@ -118,8 +113,8 @@ struct Rules {
     policies: PolicySet,
     /// The id and the reason of each forbid, in the text's order.
     reasons: Vec<(PolicyId, String)>,
-    /// The groups that policies speak of.
-    groups: BTreeSet<String>,
+    /// The groups that policies speak of, with the lines where they do first, as far as those are known.
+    groups: BTreeMap<String, Option<usize>>,
     /// The schema's actions, with the groups of actions that they are in.
     actions: Entities,
     /// The schema's names.
@@ -131,29 +126,32 @@ struct Rules {
 impl Policy {
     /// Reads the text of a `policy.cedar`, at most 100,000 bytes, and validates it.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        Ok(Self { rules: Arc::new(read::rules(text)?) })
+        Ok(Self::of(text.as_bytes())?)
     }
 
     /// Reads the file that lies beside the function (`$LAMBDA_TASK_ROOT/policy.cedar`), or at `EGRESS_POLICY`
     /// when that is set.
     pub fn from_env() -> Result<Self, PolicyError> {
-        let path = match std::env::var_os("EGRESS_POLICY") {
-            Some(path) => PathBuf::from(path),
-            None => Path::new(&std::env::var_os("LAMBDA_TASK_ROOT").unwrap_or_default()).join("policy.cedar"),
-        };
-        Self::parse(&read::file(&path)?)
+        Ok(Self::of(&File::PolicyCedar.of_the_function()?)?)
+    }
+
+    /// Reads and validates the bytes of a `policy.cedar`.
+    pub(crate) fn of(bytes: &[u8]) -> Result<Self, Mistakes> {
+        Ok(Self { rules: Arc::new(read::rules(bytes)?) })
     }
 
     /// Refuses a configuration that lacks a group of which the policies speak: in a forbid, a misspelt group
     /// would be a rule that isn't there. A group that has nobody in it is not lacking.
     pub fn check(&self, config: &Config) -> Result<(), PolicyError> {
-        let lacking = self.rules.groups.iter().filter(|group| !config.groups.contains_key(*group));
-        let lacking: Vec<&str> = lacking.map(String::as_str).collect();
-        if lacking.is_empty() {
-            return Ok(());
-        }
-        let groups = lacking.join(", ");
-        Err(PolicyError::Invalid(format!("it speaks of groups that egress.toml doesn't have: {groups}")))
+        Ok(Mistakes::none_in(self.lacking(config))?)
+    }
+
+    /// The groups that a configuration lacks.
+    pub(crate) fn lacking(&self, config: &Config) -> Vec<Mistake> {
+        let lacking = self.rules.groups.iter().filter(|(group, _)| !config.groups.contains_key(*group));
+        let reason =
+            |group| format!("it speaks of the group {group:?}, which {} doesn't have", File::EgressToml);
+        lacking.map(|(group, line)| read::mistake(*line, &reason(group))).collect()
     }
 
     /// What the policies say when `person` wants to do `action` to `request`, to which `approvals` distinct
