@@ -258,7 +258,9 @@ fn what_lies_above_public_suffixes_can_be_denied_and_stays_readable() {
     };
     assert!(config("").is_ok());
     let preset = "[presets.blobs]\ndescription = \"x\"\ndomains = [\".windows.net\"]\n";
-    assert!(config(preset).unwrap_err().contains("presets.blobs: .windows.net would open servicebus."));
+    assert!(
+        config(preset).unwrap_err().contains("presets.blobs.domains: .windows.net would open servicebus.")
+    );
 }
 
 #[test]

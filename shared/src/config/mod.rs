@@ -1,17 +1,22 @@
 //! What an operator decides in `egress.toml`: groups of people, presets, durations, lists of domains. Who may
 //! do what is decided in `policy.cedar` (see [`crate::policy`]).
 
+mod check;
+mod field;
+mod read;
 mod routes;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
 use crate::adapter::settings::Settings as AdapterSettings;
 use crate::domain::DomainPattern;
+use crate::validation::{File, Mistakes, Unreadable};
 
+pub(crate) use field::FieldPath;
+pub(crate) use read::{Reading, read};
 pub use routes::{BaseUrl, NotABase, Place, Route, Slack, Subject, Teams};
 
 /// The whole file. A field that isn't known is an error: a misspelt one would be a rule that isn't there.
@@ -20,6 +25,7 @@ pub use routes::{BaseUrl, NotABase, Place, Route, Slack, Subject, Teams};
 pub struct Config {
     /// Groups of people by name, each person by the id that intake proves. Policies speak of them; `approvers`
     /// must be among them.
+    #[serde(default)]
     pub groups: BTreeMap<String, Vec<String>>,
     /// The ids that people have elsewhere, by their own id and the system: `slack`, `teams`, or the name of an
     /// adapter. Who isn't in here is nobody there.
@@ -102,31 +108,17 @@ pub struct Alerts {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file can't be read.
-    #[error("the configuration {path} can't be read: {cause}")]
-    Read {
-        /// Where it was looked for.
-        path: PathBuf,
-        /// Why not.
-        cause: std::io::Error,
-    },
-    /// It is not TOML, or not of this form. The text names line and field.
-    #[error("the configuration is wrong: {0}")]
-    Parse(#[from] toml::de::Error),
-    /// It is of the right form, and can't be meant.
-    #[error("the configuration is wrong: {0}")]
-    Meaning(String),
+    #[error(transparent)]
+    Read(#[from] Unreadable),
+    /// It is not TOML, or not of this form, or can't be meant. The text names lines and fields.
+    #[error(transparent)]
+    Wrong(#[from] Mistakes),
 }
 
 /// The group whose members decide. Policies may know others beside it.
 pub const APPROVERS: &str = "approvers";
 /// The longest that anything lasts.
 pub const LONGEST: Duration = Duration::from_hours(24 * 3_660);
-/// For so many days alerts keep what was blocked.
-const MOST_DAYS: u32 = 14;
-/// The most domains of a preset: a request for it is one item of the ledger and one event of the bus.
-const LARGEST_PRESET: usize = 100;
-/// Ways to say something that are no adapters.
-const TAKEN: [&str; 5] = ["slack", "teams", "webhook", "mail", "answer"];
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -150,22 +142,21 @@ impl Default for Alerts {
 }
 
 impl Config {
-    /// Reads and checks the text of an `egress.toml`.
+    /// Reads and checks the text of an `egress.toml`, at most 300,000 bytes.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text)?;
-        config.check()?;
-        Ok(config)
+        Self::of(text.as_bytes())
     }
 
     /// Reads the file that lies beside the function (`$LAMBDA_TASK_ROOT/egress.toml`), or at
     /// `EGRESS_CONFIG` when that is set.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let path = match std::env::var_os("EGRESS_CONFIG") {
-            Some(path) => PathBuf::from(path),
-            None => Path::new(&std::env::var_os("LAMBDA_TASK_ROOT").unwrap_or_default()).join("egress.toml"),
-        };
-        let text = std::fs::read_to_string(&path).map_err(|cause| ConfigError::Read { path, cause })?;
-        Self::parse(&text)
+        Self::of(&File::EgressToml.of_the_function()?)
+    }
+
+    fn of(bytes: &[u8]) -> Result<Self, ConfigError> {
+        let Reading { config, mistakes, .. } = read(bytes)?;
+        Mistakes::none_in(mistakes)?;
+        Ok(config)
     }
 
     /// The first preset, by name, in which a host is.
@@ -213,125 +204,6 @@ impl Config {
         let holds = move |people: &Vec<String>| people.iter().any(|one| same_spelling(one) == person);
         self.groups.iter().filter(move |(_, people)| holds(people)).map(|(name, _)| name.as_str())
     }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let wrong = |message: String| Err(ConfigError::Meaning(message));
-        let Durations { default, pending, reminder } = self.durations;
-        for (name, duration) in [("default", default), ("pending", pending), ("reminder", reminder)] {
-            if duration < MINUTE || duration > LONGEST {
-                return wrong(format!("durations.{name} is under a minute, or over ten years"));
-            }
-        }
-        if self.alerts.window < MINUTE || self.alerts.window > DAY {
-            return wrong("alerts.window is under a minute, or over a day".to_owned());
-        }
-        if self.risk.days == 0 || self.risk.days > MOST_DAYS {
-            return wrong(format!(
-                "risk.days is {}: it is at least 1, and at most {MOST_DAYS}",
-                self.risk.days
-            ));
-        }
-        if self.groups.get(APPROVERS).is_none_or(Vec::is_empty) {
-            return wrong(format!("groups.{APPROVERS} is missing or empty: somebody has to decide"));
-        }
-        for (name, people) in &self.groups {
-            if people.iter().any(|person| person.trim().is_empty()) {
-                return wrong(format!("groups.{name} has somebody without a name"));
-            }
-        }
-        self.check_identities()?;
-        self.check_routes()?;
-        self.check_adapters()?;
-        for (name, preset) in &self.presets {
-            if preset.domains.is_empty() {
-                return wrong(format!("presets.{name} has no domains"));
-            }
-            if preset.domains.len() > LARGEST_PRESET {
-                return wrong(format!("presets.{name} has more than {LARGEST_PRESET} domains"));
-            }
-            for pattern in &preset.domains {
-                if let Err(reason) = DomainPattern::requested(&pattern.to_string(), &self.denied_domains) {
-                    return wrong(format!("presets.{name}: {reason}"));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Config {
-    /// One id elsewhere is one person here, and one person here is one: who were two could approve an own request.
-    fn check_identities(&self) -> Result<(), ConfigError> {
-        let wrong = |message: String| Err(ConfigError::Meaning(message));
-        let (mut ids, mut people) = (BTreeSet::new(), BTreeSet::new());
-        for (person, channels) in &self.identities {
-            if person.trim().is_empty() || !people.insert(same_spelling(person)) {
-                return wrong(format!("identities has {person:?} without a name, or twice"));
-            }
-            for (channel, id) in channels {
-                if !["slack", "teams"].contains(&channel.as_str()) && !self.adapters.contains_key(channel) {
-                    return wrong(format!(
-                        "identities.{person:?}.{channel}: there are slack, teams, and the names of adapters"
-                    ));
-                }
-                if id.trim().is_empty() || !ids.insert((channel, id)) {
-                    return wrong(format!(
-                        "identities.{person:?}.{channel} is empty, or somebody else's, too"
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Config {
-    fn check_routes(&self) -> Result<(), ConfigError> {
-        let plain = |id: &str, others: &[u8]| {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
-            (2..=256).contains(&id.len()) && id.bytes().all(plain)
-        };
-        for (name, Route { to, tells }) in &self.routes {
-            let good = match to {
-                Place::Slack(id) => plain(id, b""),
-                Place::Teams(id) => plain(id, b":@._-;="),
-                Place::Mail | Place::AmazonQ => true,
-            };
-            if !good {
-                return Err(ConfigError::Meaning(format!("routes.{name}.to is no channel's id")));
-            }
-            if tells.is_empty() {
-                return Err(ConfigError::Meaning(format!("routes.{name}.tells is empty")));
-            }
-            // The buttons under a reminder go away by what is told of its request afterwards.
-            let chat = matches!(to, Place::Slack(_) | Place::Teams(_));
-            if chat && tells.contains(&Subject::Reminders) && !self.hears(to, Subject::Requests) {
-                return Err(ConfigError::Meaning(format!(
-                    "routes.{name}.tells: a chat that is reminded of requests has to be told \"requests\", too"
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    fn hears(&self, place: &Place, subject: Subject) -> bool {
-        self.routes.values().any(|Route { to, tells }| to == place && tells.contains(&subject))
-    }
-
-    /// Names only: what stands in a table is read where it is used ([`crate::adapter`]).
-    fn check_adapters(&self) -> Result<(), ConfigError> {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        for name in self.adapters.keys() {
-            let good = (1..=40).contains(&name.len()) && name.bytes().all(plain);
-            if !good || TAKEN.contains(&name.as_str()) {
-                return Err(ConfigError::Meaning(format!(
-                    "adapters.{name}: a name is of a-z, 0-9 and -, at most 40, and none of {}",
-                    TAKEN.join(", ")
-                )));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Mail addresses and ids come in whatever case a chat or a directory has them. Nobody becomes another
@@ -342,7 +214,8 @@ pub fn same_spelling(person: &str) -> String {
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(serde::de::Error::custom)
+    let wrong = |error| format!("{text:?} is no duration such as 90m, 8h or 7d: {error}");
+    humantime::parse_duration(&text).map_err(|error| serde::de::Error::custom(wrong(error)))
 }
 
 #[cfg(test)]
@@ -391,7 +264,7 @@ mod tests {
         assert!(
             error("[identities]\na = { slack = \"U1\" }\nb = { slack = \"U1\" }").contains("somebody else's")
         );
-        assert!(error("[identities]\na = { slack = \"\" }").contains("is empty"));
+        assert!(error("[identities]\na = { slack = \"\" }").contains("identities.a.slack: it is empty"));
         assert!(error("[identities]\na = {}\nA = {}").contains("twice"));
     }
 
@@ -400,9 +273,9 @@ mod tests {
         let route = |to: &str, tells: &str| format!("[routes.r]\nto = {to}\ntells = [{tells}]\n");
         assert!(
             error(&route("{ slack = \"#general\" }", "\"alerts\""))
-                .contains("routes.r.to is no channel's id")
+                .contains("line 4: routes.r.to: it is no channel's id")
         );
-        assert!(error(&route("\"mail\"", "")).contains("routes.r.tells is empty"));
+        assert!(error(&route("\"mail\"", "")).contains("routes.r.tells: it is empty"));
         let reminded = route("{ slack = \"C024BE91L\" }", "\"reminders\"");
         assert!(error(&reminded).contains("routes.r.tells: a chat that is reminded"));
         let told = "[routes.s]\nto = { slack = \"C024BE91L\" }\ntells = [\"requests\"]\n";
@@ -415,14 +288,15 @@ mod tests {
         assert!(error("[durations]\ndefault = \"4000d\"").contains("durations.default"));
         assert!(error("[durations]\nlongst = \"60d\"").contains("longst"));
         assert!(error("[durations]\nreminder = \"10s\"").contains("durations.reminder"));
-        assert!(error("security = [\" \"]").contains("groups.security has somebody without a name"));
-        assert!(error("[risk]\ndays = 15").contains("risk.days is 15"));
+        assert!(error("security = [\" \"]").contains("groups.security: somebody in it has no name"));
+        assert!(error("[risk]\ndays = 15").contains("risk.days: 15 is not from 1 to 14"));
         assert!(
             error("[presets.all]\ndescription = \"x\"\ndomains = [\".co.uk\"]")
-                .contains("presets.all: co.uk is a public suffix")
+                .contains("presets.all.domains: co.uk is a public suffix")
         );
         assert!(
-            error("[presets.all]\ndescription = \"x\"\ndomains = []").contains("presets.all has no domains")
+            error("[presets.all]\ndescription = \"x\"\ndomains = []")
+                .contains("presets.all.domains: it is empty")
         );
         assert!(
             error("[presets.all]\ndescription = \"x\"\ndomains = [\"10.0.0.1\"]")
@@ -432,9 +306,9 @@ mod tests {
         assert!(error("[durations]\npending = \"10s\"").contains("durations.pending"));
         assert!(Config::parse("").unwrap_err().to_string().contains("groups"));
         let nobody = "[groups]\nsecurity = [\"bob\"]";
-        assert!(Config::parse(nobody).unwrap_err().to_string().contains("groups.approvers is missing"));
+        assert!(Config::parse(nobody).unwrap_err().to_string().contains("groups.approvers: it is missing"));
         let denied = "[presets.p]\ndescription=\"x\"\ndomains=[\"a.evil.org\"]";
         let text = format!("denied_domains = [\".evil.org\"]\n{SMALLEST}{denied}");
-        assert!(Config::parse(&text).unwrap_err().to_string().contains("presets.p: a.evil.org"));
+        assert!(Config::parse(&text).unwrap_err().to_string().contains("presets.p.domains: a.evil.org"));
     }
 }
