@@ -2,7 +2,11 @@
 //! `aws-sdk-ec2` alone takes 8 GB of memory. Signed by the SDK's own `aws-sigv4`; tried again by those
 //! who call, as everything here is.
 
+pub(crate) mod calls;
 pub(crate) mod ec2;
+pub(crate) mod lambda;
+mod refusal;
+pub(crate) mod s3;
 pub(crate) mod sagemaker;
 mod signed;
 

@@ -1,17 +1,19 @@
 //! CloudFormation custom resources: what the templates of Studio Egress need and CloudFormation lacks.
 //!
 //! - `protocol`: what CloudFormation asks and how it is answered. Serves every resource, knows none.
-//! - `resources`: `Custom::FirewallEndpoints`, `Custom::GrantRuleGroup` and `Custom::StudioStorage`.
+//! - `resources`: `Custom::EgressConfig`, `Custom::FirewallEndpoints`, `Custom::GrantRuleGroup`,
+//!   `Custom::StudioStorage` and `Custom::StudioUsers`.
 //! - `aws`: calls to the services whose own crates of the SDK are too large for them.
 //!
 //! A request is always answered: when the resource fails, when its code panics, when nobody knows its
-//! type, and before the function's time is over. What isn't done by then (of Lambda's longest, 15 minutes,
-//! after 885 seconds) has failed: no second invocation goes on with it, so what takes AWS longer than that
-//! can't be waited for.
+//! type, and before CloudFormation's time is over (the template's `ServiceTimeout`, an hour otherwise). What
+//! takes longer than an invocation, of at most 15 minutes, is handed to another one of the same function,
+//! with what there is to remember.
 
 mod aws;
 mod backoff;
 mod deadline;
+mod hand_over;
 mod http;
 mod protocol;
 mod resources;
@@ -24,18 +26,22 @@ use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::Value;
 use tracing::Instrument;
 
-use deadline::Deadline;
-use protocol::answer::{self, Failed, Outcome};
+use aws::Signed;
+use aws::lambda::Lambda;
+use deadline::{Deadline, Until};
+use hand_over::Next;
+use protocol::answer::{self, Failed};
 use protocol::request::Request;
 use protocol::response_url::{Answerable, UrlError};
 pub use protocol::response_url::{Endpoint, NotAnEndpoint};
 use protocol::send::{SendError, Sender};
-use resources::Clients;
+use resources::{Clients, Ended};
 
 /// The function.
 #[derive(Debug)]
 pub struct Provision {
     clients: Clients,
+    lambda: Lambda,
     answerable: Answerable,
     sender: Sender,
 }
@@ -58,14 +64,18 @@ impl Provision {
     pub fn new(config: &SdkConfig, endpoint: Option<Endpoint>) -> Self {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         let answerable = Answerable::new(region, endpoint);
-        Self { clients: Clients::new(config), answerable, sender: Sender::default() }
+        let signed = Signed::new(config);
+        let clients = Clients::new(config, &signed);
+        Self { clients, lambda: Lambda::new(signed), answerable, sender: Sender::default() }
     }
 
-    /// Carries one request out and answers it. An error means that no answer was sent: then Lambda
-    /// delivers the request again.
+    /// Carries one request out and answers it, or hands it to another invocation. An error means that no
+    /// answer was sent: then Lambda delivers the request again.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<(), Unanswered> {
-        let deadline = Deadline::of(&event.context);
-        let request = Arc::new(Request::read(event.payload));
+        let LambdaEvent { payload, context } = event;
+        let request = Arc::new(Request::read(payload.clone()));
+        let deadline = Deadline::of(&context, &request);
+        let next = Next { function: context.invoked_function_arn, event: payload, started: deadline.started };
         let span = tracing::info_span!(
             "request",
             id = request.id,
@@ -75,17 +85,25 @@ impl Provision {
         );
         let answered = async {
             // The runtime tells Lambda of an error, and nobody else.
-            self.answer(request, deadline)
+            self.answer(request, deadline, next)
                 .await
                 .inspect_err(|error| tracing::error!(%error, "CloudFormation was not answered"))
         };
         answered.instrument(span).await.map_err(Unanswered)
     }
 
-    async fn answer(&self, request: Arc<Request>, deadline: Deadline) -> Result<(), Cause> {
+    async fn answer(&self, request: Arc<Request>, deadline: Deadline, next: Next) -> Result<(), Cause> {
         // Nothing is done for somebody who can't be answered.
         let address = self.answerable.check(&request.response_url)?;
-        let outcome = self.carry_out(&request, deadline).await;
+        let outcome = match self.carry_out(&request, deadline.until).await {
+            Ended::Done(outcome) => outcome,
+            Ended::GoesOn(left) => {
+                match next.hand_over(&self.lambda, &request, left, deadline.answer).await {
+                    Ok(()) => return Ok(()),
+                    Err(failed) => Err(failed),
+                }
+            }
+        };
         match &outcome {
             Ok(done) => tracing::info!(id = done.physical_id, note = done.note, "done"),
             Err(failed) => tracing::error!(id = failed.physical_id, reason = failed.reason, "failed"),
@@ -95,16 +113,14 @@ impl Provision {
     }
 
     /// What became of the request, whatever its code does: in a task of its own a panic is a result.
-    async fn carry_out(&self, request: &Arc<Request>, deadline: Deadline) -> Outcome {
+    async fn carry_out(&self, request: &Arc<Request>, until: Until) -> Ended {
         let (request, clients) = (Arc::clone(request), self.clients.clone());
-        let work = async move { resources::carry_out(&request, &clients, deadline.work).await };
+        let work = async move { resources::carry_out(&request, &clients, until).await };
         let task = tokio::spawn(work.in_current_span());
-        match task.await {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                Err(Failed { physical_id: None, reason: panicked(error.try_into_panic().ok().as_deref()) })
-            }
-        }
+        task.await.unwrap_or_else(|error| {
+            let reason = panicked(error.try_into_panic().ok().as_deref());
+            Ended::Done(Err(Failed { physical_id: None, reason }))
+        })
     }
 }
 

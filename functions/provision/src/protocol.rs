@@ -2,6 +2,7 @@
 //! every resource and knows none.
 
 pub(crate) mod answer;
+pub(crate) mod continuation;
 pub(crate) mod properties;
 pub(crate) mod request;
 pub(crate) mod response_url;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use roxmltree::{Document, Node};
 
-use super::signed::{Answer, Service};
-use super::{CallError, Signed};
+use super::signed::Service;
+use super::{CallError, Signed, refusal};
 
-const EC2: Service = Service { host: "ec2", signing_name: "ec2" };
+const EC2: Service = Service { host: "ec2", signing_name: "ec2", is_s3: false };
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
 /// The service.
@@ -21,7 +21,10 @@ pub(crate) type Filter<'a> = (&'a str, &'a [String]);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SecurityGroup {
     pub(crate) id: String,
+    /// Whether anything is let in, or out.
     pub(crate) has_rules: bool,
+    /// Whether anything is let in.
+    pub(crate) lets_in: bool,
     pub(crate) tags: BTreeMap<String, String>,
 }
 
@@ -61,6 +64,52 @@ impl Ec2 {
     /// The network interfaces that every filter lets through.
     pub(crate) async fn interfaces(&self, filters: &[Filter<'_>]) -> Result<Vec<Interface>, CallError> {
         self.list("DescribeNetworkInterfaces", "networkInterfaceSet", filters, Interface::read).await
+    }
+
+    /// Makes a security group in a VPC. It lets everything out and nothing in.
+    pub(crate) async fn create_security_group(
+        &self,
+        vpc: &str,
+        name: &str,
+        description: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), CallError> {
+        let mut form = vec![
+            ("GroupName".to_owned(), name.to_owned()),
+            ("GroupDescription".to_owned(), description.to_owned()),
+            ("VpcId".to_owned(), vpc.to_owned()),
+            ("TagSpecification.1.ResourceType".to_owned(), "security-group".to_owned()),
+        ];
+        form.extend(tag_form("TagSpecification.1.Tag", tags));
+        self.call("CreateSecurityGroup", form).await.map(drop)
+    }
+
+    /// Lets TCP within a security group in, from one port to another.
+    pub(crate) async fn let_in_within(&self, group: &str, ports: (u16, u16)) -> Result<(), CallError> {
+        let (first, last) = ports;
+        let pairs = [
+            ("GroupId", group.to_owned()),
+            ("IpPermissions.1.IpProtocol", "tcp".to_owned()),
+            ("IpPermissions.1.FromPort", first.to_string()),
+            ("IpPermissions.1.ToPort", last.to_string()),
+            ("IpPermissions.1.UserIdGroupPairs.1.GroupId", group.to_owned()),
+        ];
+        let form = pairs.map(|(name, value)| (name.to_owned(), value)).into();
+        self.call("AuthorizeSecurityGroupIngress", form).await.map(drop)
+    }
+
+    /// Gives a resource tags, beside those it has and in place of those of the same keys.
+    pub(crate) async fn tag(&self, id: &str, tags: &BTreeMap<String, String>) -> Result<(), CallError> {
+        let mut form = vec![("ResourceId.1".to_owned(), id.to_owned())];
+        form.extend(tag_form("Tag", tags));
+        self.call("CreateTags", form).await.map(drop)
+    }
+
+    /// Takes tags from a resource.
+    pub(crate) async fn untag(&self, id: &str, keys: &[String]) -> Result<(), CallError> {
+        let mut form = vec![("ResourceId.1".to_owned(), id.to_owned())];
+        form.extend((1..).zip(keys).map(|(index, key): (u32, _)| (format!("Tag.{index}.Key"), key.clone())));
+        self.call("DeleteTags", form).await.map(drop)
     }
 
     /// Takes rules out of a security group, all of one direction.
@@ -107,17 +156,18 @@ impl Ec2 {
             .extend_pairs(form)
             .finish();
         let answer = self.0.post(EC2, &[FORM], body).await?;
-        if answer.status.is_success() { Ok(answer.body) } else { Err(refusal(&answer)) }
+        if answer.status.is_success() { Ok(answer.text()) } else { Err(refusal::xml(&answer)) }
     }
 }
 
 impl SecurityGroup {
     fn read(item: Node<'_, '_>) -> Option<Self> {
-        let rules = ["ipPermissions", "ipPermissionsEgress"];
+        let has = |set| items(item, set).next().is_some();
         let tag = |tag| Some((text(tag, "key")?, text(tag, "value").unwrap_or_default()));
         Some(Self {
             id: text(item, "groupId")?,
-            has_rules: rules.iter().any(|set| items(item, set).next().is_some()),
+            has_rules: has("ipPermissions") || has("ipPermissionsEgress"),
+            lets_in: has("ipPermissions"),
             tags: items(item, "tagSet").filter_map(tag).collect(),
         })
     }
@@ -136,23 +186,6 @@ impl Interface {
             id: text(item, "networkInterfaceId")?,
             description: text(item, "description").unwrap_or_default(),
         })
-    }
-}
-
-fn refusal(answer: &Answer) -> CallError {
-    let document = match parse(&answer.body) {
-        Ok(document) => document,
-        Err(_) if answer.status.is_server_error() => {
-            return CallError::NotThrough(format!("it was met with {}", answer.status));
-        }
-        Err(error) => return error,
-    };
-    let find = |name| document.descendants().find(|node| node.tag_name().name() == name);
-    let text = |name| find(name).and_then(|node| node.text()).map(ToOwned::to_owned);
-    CallError::Refused {
-        status: answer.status,
-        code: text("Code").unwrap_or_else(|| "an unnamed error".to_owned()),
-        message: text("Message").unwrap_or_else(|| "no reason given".to_owned()),
     }
 }
 
@@ -187,6 +220,15 @@ fn numbered(name: &str, values: &[String]) -> impl Iterator<Item = (String, Stri
     (1..).zip(values).map(move |(index, value): (u32, _)| (format!("{name}.{index}"), value.clone()))
 }
 
+fn tag_form<'a>(
+    name: &'a str,
+    tags: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = (String, String)> + 'a {
+    (1..).zip(tags).flat_map(move |(index, (key, value)): (u32, _)| {
+        [(format!("{name}.{index}.Key"), key.clone()), (format!("{name}.{index}.Value"), value.clone())]
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,20 +251,10 @@ mod tests {
         let groups: Vec<_> =
             items(document.root_element(), "securityGroupInfo").filter_map(SecurityGroup::read).collect();
         let tags = [("empty", ""), ("team", "data")].map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let first = SecurityGroup { id: "sg-1".into(), has_rules: true, tags: tags.into() };
-        let second = SecurityGroup { id: "sg-2".into(), has_rules: false, tags: BTreeMap::new() };
+        let first = SecurityGroup { id: "sg-1".into(), has_rules: true, lets_in: false, tags: tags.into() };
+        let second =
+            SecurityGroup { id: "sg-2".into(), has_rules: false, lets_in: false, tags: BTreeMap::new() };
         assert_eq!(groups, [first, second]);
-    }
-
-    #[test]
-    fn a_refusal_has_its_code_and_message() {
-        let body = "<Response><Errors><Error><Code>DependencyViolation</Code><Message>resource sg-1 has a dependent object</Message></Error></Errors></Response>";
-        let error = refusal(&Answer { status: hyper::StatusCode::BAD_REQUEST, body: body.into() });
-        assert_eq!(error.code(), Some("DependencyViolation"));
-        assert_eq!(
-            error.to_string(),
-            "was refused with DependencyViolation: resource sg-1 has a dependent object"
-        );
     }
 
     #[test]

@@ -1,23 +1,29 @@
-//! A signed POST to a service of AWS.
+//! A signed request to a service of AWS.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, sign,
+};
 use aws_sigv4::sign::v4::SigningParams;
 use egress::aws::with_causes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use tokio::time::timeout;
 
+use super::calls::Calls;
 use super::dns_suffix;
 use crate::http::Http;
 
 /// How long one call may take.
 const ONE_CALL: Duration = Duration::from_secs(10);
+
+/// The largest answer that is read, in bytes: a page of a listing has a tenth of it.
+const LARGEST_ANSWER: usize = 4 * 1_024 * 1_024;
 
 /// Sends signed requests.
 #[derive(Debug, Clone)]
@@ -30,6 +36,7 @@ struct Inner {
     endpoint: Option<String>,
     credentials: Option<SharedCredentialsProvider>,
     http: Http,
+    calls: Calls,
 }
 
 /// A service, as it is addressed and signed for.
@@ -38,13 +45,25 @@ pub(super) struct Service {
     /// What its host begins with, before the Region.
     pub(super) host: &'static str,
     pub(super) signing_name: &'static str,
+    /// S3 signs the path as it is sent, and the body's digest as a header.
+    pub(super) is_s3: bool,
+}
+
+/// One request.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    /// With the slash that it begins with, percent-encoded.
+    pub(super) path: &'a str,
+    pub(super) headers: &'a [(&'static str, &'a str)],
+    pub(super) body: Vec<u8>,
 }
 
 /// What came back.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    pub(super) body: String,
+    pub(super) body: Vec<u8>,
 }
 
 /// Why a call had no effect, or none that is known.
@@ -77,35 +96,43 @@ impl Signed {
             endpoint: config.endpoint_url().map(ToOwned::to_owned),
             credentials: config.credentials_provider(),
             http: Http::default(),
+            calls: Calls::default(),
         }))
     }
 
-    /// Sends one request and reads the whole answer, whatever its status.
+    /// Where its calls are counted.
+    pub(crate) fn calls(&self) -> Calls {
+        self.0.calls.clone()
+    }
+
+    /// Posts to a service whose requests are all of one path.
     pub(super) async fn post(
         &self,
         service: Service,
-        headers: &[(&'static str, &'static str)],
+        headers: &[(&'static str, &str)],
         body: String,
     ) -> Result<Answer, CallError> {
-        let request = self.request(service, headers, body).await?;
-        let client = self.0.http.client().map_err(|error| CallError::not_through(&error))?;
-        let call = async {
-            let response = client.request(request).await.map_err(|error| CallError::not_through(&error))?;
-            let status = response.status();
-            let body =
-                response.into_body().collect().await.map_err(|error| CallError::not_through(&error))?;
-            Ok(Answer { status, body: String::from_utf8_lossy(&body.to_bytes()).into_owned() })
-        };
-        let late = |_| CallError::NotThrough(format!("nothing came back in {} s", ONE_CALL.as_secs()));
-        timeout(ONE_CALL, call).await.map_err(late)?
+        let body = body.into_bytes();
+        self.send(service, Call { method: Method::POST, path: "/", headers, body }).await
     }
 
-    async fn request(
-        &self,
-        service: Service,
-        headers: &[(&'static str, &'static str)],
-        body: String,
-    ) -> Result<Request<Full<Bytes>>, CallError> {
+    /// Sends one request and reads the whole answer, whatever its status.
+    pub(super) async fn send(&self, service: Service, call: Call<'_>) -> Result<Answer, CallError> {
+        let request = self.request(service, call).await?;
+        let client = self.0.http.client().map_err(|error| CallError::not_through(&error))?;
+        self.0.calls.count();
+        let answered = async {
+            let response = client.request(request).await.map_err(|error| CallError::not_through(&error))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), LARGEST_ANSWER).collect().await;
+            let body = body.map_err(|error| CallError::not_through(error.as_ref()))?;
+            Ok(Answer { status, body: body.to_bytes().to_vec() })
+        };
+        let late = |_| CallError::NotThrough(format!("nothing came back in {} s", ONE_CALL.as_secs()));
+        timeout(ONE_CALL, answered).await.map_err(late)?
+    }
+
+    async fn request(&self, service: Service, call: Call<'_>) -> Result<Request<Full<Bytes>>, CallError> {
         let no_credentials = || CallError::NotThrough("there are no credentials".to_owned());
         let provider = self.0.credentials.as_ref().ok_or_else(no_credentials)?;
         let credentials = provider.provide_credentials().await;
@@ -115,29 +142,49 @@ impl Signed {
             .region(&self.0.region)
             .name(service.signing_name)
             .time(SystemTime::now())
-            .settings(SigningSettings::default())
+            .settings(service.signing())
             .build()
             .map_err(|error| CallError::not_through(&error))?
             .into();
-        let url = self.url(service);
+        let Call { method, path, headers, body } = call;
+        let url = self.url(service, path);
+        let headers = headers.iter().copied();
         let signable =
-            SignableRequest::new("POST", &url, headers.iter().copied(), SignableBody::Bytes(body.as_bytes()));
+            SignableRequest::new(method.as_str(), &url, headers.clone(), SignableBody::Bytes(&body));
         let signed = signable.and_then(|request| sign(request, &parameters));
         let (signature, _) = signed.map_err(|error| CallError::not_through(&error))?.into_parts();
-        let request =
-            headers.iter().fold(Request::post(url), |request, (name, value)| request.header(*name, *value));
+        let request = Request::builder().method(method).uri(url);
+        let request = headers.fold(request, |request, (name, value)| request.header(name, value));
         let mut request =
             request.body(Full::new(body.into())).map_err(|error| CallError::not_through(&error))?;
         signature.apply_to_request_http1x(&mut request);
         Ok(request)
     }
 
-    fn url(&self, service: Service) -> String {
+    fn url(&self, service: Service, path: &str) -> String {
         if let Some(endpoint) = &self.0.endpoint {
-            return format!("{}/", endpoint.trim_end_matches('/'));
+            return format!("{}{path}", endpoint.trim_end_matches('/'));
         }
         let (host, region) = (service.host, &self.0.region);
-        format!("https://{host}.{region}.{}/", dns_suffix(region))
+        format!("https://{host}.{region}.{}{path}", dns_suffix(region))
+    }
+}
+
+impl Service {
+    fn signing(self) -> SigningSettings {
+        let mut settings = SigningSettings::default();
+        if self.is_s3 {
+            settings.percent_encoding_mode = PercentEncodingMode::Single;
+            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        }
+        settings
+    }
+}
+
+impl Answer {
+    /// The body as text, of which what is no UTF-8 is replaced.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
@@ -149,7 +196,8 @@ mod tests {
 
     use super::*;
 
-    const EC2: Service = Service { host: "ec2", signing_name: "ec2" };
+    const EC2: Service = Service { host: "ec2", signing_name: "ec2", is_s3: false };
+    const S3: Service = Service { host: "s3", signing_name: "s3", is_s3: true };
 
     fn signed(region: &'static str, endpoint: Option<&str>) -> Signed {
         let credentials = Credentials::new("AKIDEXAMPLE", "secret", Some("token".into()), None, "tests");
@@ -163,17 +211,18 @@ mod tests {
 
     #[test]
     fn a_service_is_in_its_region_and_partition_or_where_all_of_aws_is() {
-        assert_eq!(signed("eu-west-1", None).url(EC2), "https://ec2.eu-west-1.amazonaws.com/");
-        assert_eq!(signed("cn-north-1", None).url(EC2), "https://ec2.cn-north-1.amazonaws.com.cn/");
+        assert_eq!(signed("eu-west-1", None).url(EC2, "/"), "https://ec2.eu-west-1.amazonaws.com/");
+        assert_eq!(signed("cn-north-1", None).url(EC2, "/"), "https://ec2.cn-north-1.amazonaws.com.cn/");
         for endpoint in ["http://127.0.0.1:4566", "http://127.0.0.1:4566/"] {
-            assert_eq!(signed("eu-west-1", Some(endpoint)).url(EC2), "http://127.0.0.1:4566/");
+            assert_eq!(signed("eu-west-1", Some(endpoint)).url(EC2, "/"), "http://127.0.0.1:4566/");
         }
     }
 
     #[tokio::test]
     async fn a_request_is_signed_with_its_headers_and_the_sessions_token() {
-        let request =
-            signed("eu-west-1", None).request(EC2, &[("x-amz-target", "A.B")], "{}".into()).await.unwrap();
+        let headers = [("x-amz-target", "A.B")];
+        let call = Call { method: Method::POST, path: "/", headers: &headers, body: b"{}".into() };
+        let request = signed("eu-west-1", None).request(EC2, call).await.unwrap();
         let header = |name: &str| request.headers()[name].to_str().unwrap();
         assert!(header("authorization").starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"));
         assert!(header("authorization").contains("/eu-west-1/ec2/aws4_request"));
@@ -182,5 +231,13 @@ mod tests {
                 .contains("SignedHeaders=host;x-amz-date;x-amz-security-token;x-amz-target")
         );
         assert_eq!((header("x-amz-target"), header("x-amz-security-token")), ("A.B", "token"));
+    }
+    #[tokio::test]
+    async fn a_request_to_s3_says_the_digest_of_its_body() {
+        let call = Call { method: Method::GET, path: "/bucket/a%20key", headers: &[], body: Vec::new() };
+        let request = signed("eu-west-1", None).request(S3, call).await.unwrap();
+        assert_eq!(request.uri(), "https://s3.eu-west-1.amazonaws.com/bucket/a%20key");
+        let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(request.headers()["x-amz-content-sha256"], digest);
     }
 }

@@ -1,14 +1,15 @@
 //! What CloudFormation is answered: at most 4,096 bytes of JSON.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html>
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::request::{Request, RequestType};
 
 /// The longest body that CloudFormation reads.
 const MOST_BYTES: usize = 4_096;
+
+/// So many characters of a note stay whatever Data there is.
+const LEAST_NOTE: usize = 200;
 
 /// Between the head and the tail of a text that had to be cut.
 const CUT: &str = " […] ";
@@ -18,8 +19,8 @@ const CUT: &str = " […] ";
 pub(crate) struct Done {
     /// What the resource is known by from now on; the id that it has when there is no better.
     pub(crate) physical_id: Option<String>,
-    /// What a template can read with `Fn::GetAtt`.
-    pub(crate) data: BTreeMap<String, String>,
+    /// What a template can read with `Fn::GetAtt`, the most important first.
+    pub(crate) data: Data,
     /// What a person has to know of it, or nothing.
     pub(crate) note: String,
 }
@@ -39,6 +40,9 @@ impl<E: std::error::Error> From<E> for Failed {
     }
 }
 
+/// Names and values, each name once.
+pub(crate) type Data = Vec<(String, String)>;
+
 /// What became of a request.
 pub(crate) type Outcome = Result<Done, Failed>;
 
@@ -52,16 +56,19 @@ struct Answer<'a> {
     stack_id: &'a str,
     request_id: &'a str,
     logical_resource_id: &'a str,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    data: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    no_echo: bool,
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_map")]
+    data: &'a [(String, String)],
 }
 
-/// The body of the answer. Data is never cut, since a template would go on with half of it: where it is
-/// too long, the request has failed. A Reason keeps its head and its tail, where the cause most often is.
+/// The body of the answer. What is too long is cut so that the rest can be used: a Reason keeps its head
+/// and its tail, where the cause most often is. Of Data no value is ever cut, since a template would go on
+/// with half of it: the last entries are left out whole, the Reason says how many, and a template that
+/// reads one of those fails with its name.
 pub(crate) fn body(request: &Request, outcome: &Outcome) -> Vec<u8> {
-    let none = BTreeMap::new();
     let id = physical_id(request, outcome);
-    let write = |status, reason: &str, data: &BTreeMap<String, String>| {
+    let write = |status, reason: &str, data: &[(String, String)]| {
         let answer = Answer {
             status,
             reason,
@@ -69,12 +76,13 @@ pub(crate) fn body(request: &Request, outcome: &Outcome) -> Vec<u8> {
             stack_id: &request.stack_id,
             request_id: &request.id,
             logical_resource_id: &request.logical_resource_id,
+            no_echo: request.no_echo(),
             data,
         };
         // Strings and maps of strings always serialize.
         serde_json::to_vec(&answer).unwrap_or_default()
     };
-    let fitting = |status, reason: &str, data| {
+    let fitting = |status, reason: &str, data: &[_]| {
         let whole = write(status, reason, data);
         if whole.len() <= MOST_BYTES || reason.is_empty() {
             return whole;
@@ -82,23 +90,42 @@ pub(crate) fn body(request: &Request, outcome: &Outcome) -> Vec<u8> {
         let without = whole.len() - reason.chars().map(escaped).sum::<usize>();
         write(status, &cut(reason, MOST_BYTES.saturating_sub(without)), data)
     };
-    let reason = match outcome {
+    match outcome {
+        // After a Delete nobody can read Data.
+        Ok(done) if request.kind == RequestType::Delete => fitting("SUCCESS", &done.note, &[]),
         Ok(done) => {
-            // After a Delete nobody can read Data.
-            let data = if request.kind == RequestType::Delete { &none } else { &done.data };
-            let answer = fitting("SUCCESS", &done.note, data);
-            if answer.len() <= MOST_BYTES {
-                return answer;
-            }
-            let length = answer.len();
-            format!(
-                "the answer has {length} bytes with its Data, and CloudFormation reads at most {MOST_BYTES}"
-            )
+            let all = done.data.as_slice();
+            let kept = (0..=all.len()).rev().filter_map(|kept| all.get(..kept));
+            let shown = kept.map(|data| (note(done, all.len() - data.len()), data));
+            let mut fits =
+                shown.filter(|(note, data)| write("SUCCESS", shortest(note), data).len() <= MOST_BYTES);
+            let (note, data) = fits.next().unwrap_or_else(|| (note(done, all.len()), &[]));
+            fitting("SUCCESS", &note, data)
         }
-        Err(failed) if failed.reason.trim().is_empty() => "the cause is not known".to_owned(),
-        Err(failed) => failed.reason.clone(),
-    };
-    fitting("FAILED", &reason, &none)
+        Err(failed) if failed.reason.trim().is_empty() => fitting("FAILED", "the cause is not known", &[]),
+        Err(failed) => fitting("FAILED", &failed.reason, &[]),
+    }
+}
+
+/// What a person has to know, that entries were left out before all.
+fn note(done: &Done, left_out: usize) -> String {
+    if left_out == 0 {
+        return done.note.clone();
+    }
+    let short = format!(
+        "the last {left_out} of {} values are left out, since an answer has at most {MOST_BYTES} bytes",
+        done.data.len()
+    );
+    if done.note.is_empty() { short } else { format!("{short}; {}", done.note) }
+}
+
+/// As much of a note as has to be there beside the Data.
+fn shortest(note: &str) -> &str {
+    note.char_indices().nth(LEAST_NOTE).and_then(|(end, _)| note.get(..end)).unwrap_or(note)
+}
+
+fn as_map<S: Serializer>(data: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(data.iter().map(|(name, value)| (name, value)))
 }
 
 /// The id that CloudFormation knows the resource by after this. It never changes with a Delete.
@@ -231,12 +258,25 @@ mod tests {
     }
 
     #[test]
-    fn data_that_is_too_long_is_a_failure_and_keeps_the_id() {
-        let outcome = Ok(done("new", &[("Long", &"x".repeat(MOST_BYTES))]));
+    fn data_that_is_too_long_loses_its_last_values_whole() {
+        let long = "x".repeat(1_500);
+        let outcome =
+            Ok(done("new", &[("First", &long), ("Second", &long), ("Third", &long), ("Last", "y")]));
         let answered = answer("Create", &outcome);
-        assert_eq!((&answered["Status"], &answered["PhysicalResourceId"]), (&json!("FAILED"), &json!("new")));
-        assert!(answered["Reason"].as_str().unwrap().contains("at most 4096"));
-        assert_eq!(answer("Delete", &outcome)["Status"], "SUCCESS");
+        assert_eq!(answered["Status"], "SUCCESS");
+        assert_eq!(answered["Data"], json!({"First": long, "Second": long}));
+        insta::assert_snapshot!(answered["Reason"].as_str().unwrap(), @"the last 2 of 4 values are left out, since an answer has at most 4096 bytes");
+        let none = answer("Create", &Ok(done("new", &[("Long", &"x".repeat(MOST_BYTES))])));
+        assert_eq!((&none["Status"], none.get("Data")), (&json!("SUCCESS"), None));
+        assert_eq!(answer("Delete", &outcome).get("Reason"), None);
+    }
+
+    #[test]
+    fn data_is_not_shown_where_the_template_asks_for_that() {
+        let event = json!({"RequestType": "Create", "ResourceProperties": {"NoEcho": "true"}});
+        let body = body(&Request::read(event), &Ok(done("new", &[("Secret", "x")])));
+        let answer: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&answer["NoEcho"], &answer["Data"]), (&json!(true), &json!({"Secret": "x"})));
     }
 
     #[test]
@@ -249,6 +289,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_success_fits(data in prop::collection::btree_map(".{1,9}", ".{0,900}", 0..12), note in ".{0,900}") {
+            let outcome = Ok(Done { data: data.clone().into_iter().collect(), note, ..Done::default() });
+            let answer = answer("Create", &outcome);
+            for (name, value) in answer["Data"].as_object().into_iter().flatten() {
+                prop_assert_eq!(Some(value.as_str().unwrap()), data.get(name).map(String::as_str));
+            }
+        }
+
         #[test]
         fn every_failure_fits(reason in "(?s).{0,3000}") {
             let answer = answer("Update", &failed(&reason));

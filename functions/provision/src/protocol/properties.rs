@@ -59,14 +59,50 @@ impl Properties {
 
     /// A list of texts, with at least one in it.
     pub(crate) fn texts(&self, name: &str) -> Result<Vec<String>, PropertyError> {
-        let Some(value) = self.0.get(name) else { return Err(wrong(name, "is missing")) };
-        let Value::Array(list) = value else { return Err(wrong_kind(name, value, "a list of texts")) };
-        if list.is_empty() {
-            return Err(wrong(name, "is an empty list"));
+        if !self.0.contains_key(name) {
+            return Err(wrong(name, "is missing"));
         }
-        let entry = |value| scalar(value).filter(|text| !text.trim().is_empty());
-        let texts: Option<Vec<String>> = list.iter().map(entry).collect();
-        texts.ok_or_else(|| wrong_kind(name, value, "a list of texts"))
+        let texts = self.list(name)?;
+        if texts.is_empty() { Err(wrong(name, "is an empty list")) } else { Ok(texts) }
+    }
+
+    /// A list of texts that may be empty, or left out. An empty text in it is none: that is what a
+    /// parameter of CloudFormation's that is a list becomes when it is empty.
+    pub(crate) fn list(&self, name: &str) -> Result<Vec<String>, PropertyError> {
+        let (value, list) = match self.0.get(name) {
+            None | Some(Value::Null) => return Ok(Vec::new()),
+            Some(value @ Value::Array(list)) => (value, list),
+            Some(value) => return Err(wrong_kind(name, value, "a list of texts")),
+        };
+        let texts: Option<Vec<String>> = list.iter().map(scalar).collect();
+        let mut texts = texts.ok_or_else(|| wrong_kind(name, value, "a list of texts"))?;
+        texts.retain(|text| !text.trim().is_empty());
+        Ok(texts)
+    }
+
+    /// The id of a resource of EC2. It becomes the value of a filter, in which EC2 would take `vpc-*` for
+    /// every VPC.
+    pub(crate) fn resource_id(&self, name: &str, prefix: &str, what: &str) -> Result<String, PropertyError> {
+        let id = self.text(name)?;
+        let is_id = |rest: &str| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric());
+        if id.strip_prefix(prefix).is_some_and(is_id) {
+            return Ok(id);
+        }
+        Err(wrong(name, format!("is {}: it must be the id of {what}", quoted(&id))))
+    }
+
+    /// A map of other properties; none when it is left out.
+    pub(crate) fn map(&self, name: &str) -> Result<Option<Self>, PropertyError> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(Self(map.clone()))),
+            Some(other) => Err(wrong_kind(name, other, "a map")),
+        }
+    }
+
+    /// The names of all of them.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// Tags as CloudFormation writes them: a list of `Key` and `Value`. None when it is left out.
@@ -86,6 +122,14 @@ impl Properties {
     }
 }
 
+impl PropertyError {
+    /// The same of a property that is in another one.
+    pub(crate) fn within(mut self, outer: &str) -> Self {
+        self.name = format!("{outer}.{}", self.name);
+        self
+    }
+}
+
 /// A value that is no list and no map, as text.
 fn scalar(value: &Value) -> Option<String> {
     match value {
@@ -102,7 +146,8 @@ pub(crate) fn wrong(name: &str, problem: impl Into<String>) -> PropertyError {
 }
 
 fn wrong_kind(name: &str, value: &Value, expected: &str) -> PropertyError {
-    wrong(name, format!("is {}: it must be {expected}", quoted(&value.to_string())))
+    let shown = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+    wrong(name, format!("is {}: it must be {expected}", quoted(&shown)))
 }
 
 /// A value for an error message: short, in one line, and with nothing in it that isn't plain text.

@@ -1,11 +1,18 @@
 //! What CloudFormation asks. Nothing in it is typed before it can be answered: a field that is missing
 //! or of another kind is a failure that its stack hears of, never an event that can't be read.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::continuation::{self, Continuation};
 use super::properties::Properties;
 use super::response_url::ResponseUrl;
+
+/// How long CloudFormation waits for an answer where a template doesn't say, in seconds, and at most.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html>
+const LONGEST: i32 = 3_600;
 
 /// What is to happen to the resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +38,8 @@ pub(crate) struct Request {
     pub(crate) properties: Properties,
     /// The properties before an Update; empty otherwise.
     pub(crate) old_properties: Properties,
+    /// What an earlier invocation has left to this one.
+    pub(crate) continuation: Option<Continuation>,
 }
 
 impl Request {
@@ -53,7 +62,19 @@ impl Request {
             physical_resource_id: Some(text(take("PhysicalResourceId"))).filter(|id| !id.is_empty()),
             properties: Properties::new(take("ResourceProperties")),
             old_properties: Properties::new(take("OldResourceProperties")),
+            continuation: Continuation::read(take(continuation::FIELD)),
         }
+    }
+
+    /// How long CloudFormation waits for the answer, from when it asked.
+    pub(crate) fn service_timeout(&self) -> Duration {
+        let seconds = self.properties.number("ServiceTimeout", 1..=LONGEST).unwrap_or(LONGEST);
+        Duration::from_secs(u64::from(seconds.unsigned_abs()))
+    }
+
+    /// Whether the resource's `Data` is not to be shown (`NoEcho`, as for the stack's own parameters).
+    pub(crate) fn no_echo(&self) -> bool {
+        self.properties.optional_text("NoEcho").is_ok_and(|text| text.as_deref() == Some("true"))
     }
 
     /// The id that the resource has until it is given a better one: the same for every delivery of its
@@ -119,6 +140,7 @@ mod tests {
                     "Capacity": String("1000"),
                 },
             ),
+            continuation: None,
         }
         "#);
     }
@@ -132,6 +154,36 @@ mod tests {
         assert_eq!(id("stack", "A", "1"), id("stack", "A", "2"));
         assert_ne!(id("stack", "A", "1"), id("stack", "B", "1"));
         assert_ne!(id("stack", "A", "1"), id("stackA", "", "1"));
+    }
+
+    #[test]
+    fn cloudformation_waits_as_long_as_the_template_says_and_an_hour_otherwise() {
+        for (timeout, seconds) in [
+            (json!("1000"), 1_000),
+            (json!(60), 60),
+            (json!(null), 3_600),
+            (json!("soon"), 3_600),
+            (json!(-1), 3_600),
+        ] {
+            let request = Request::read(json!({"ResourceProperties": {"ServiceTimeout": timeout}}));
+            assert_eq!(request.service_timeout(), Duration::from_secs(seconds), "{timeout}");
+        }
+    }
+
+    #[test]
+    fn an_event_is_continued_with_all_that_it_had() {
+        let event = json!({"RequestType": "Delete", "RequestId": "r-1", "ResourceProperties": {"A": "b"}});
+        let left = Continuation {
+            started: 1_764_288_000_000,
+            invocations: 1,
+            waiting_for: "an app".to_owned(),
+            state: json!({"gone": ["d-1"]}),
+        };
+        let mut next = left.event(event.clone());
+        assert_eq!(Request::read(next.clone()).continuation, Some(left));
+        next.as_object_mut().unwrap().remove("Continuation");
+        assert_eq!(next, event);
+        assert_eq!(Request::read(json!({"Continuation": "x"})).continuation, None);
     }
 
     #[test]

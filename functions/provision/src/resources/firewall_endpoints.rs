@@ -11,7 +11,7 @@ use aws_sdk_networkfirewall::Client;
 use aws_sdk_networkfirewall::operation::describe_firewall::DescribeFirewallOutput;
 use aws_sdk_networkfirewall::types::{self, AttachmentStatus, FirewallStatusValue, SyncState};
 
-use super::{Next, Problem, Resource};
+use super::{Never, Next, Problem, Resource};
 use crate::protocol::answer::Done;
 use crate::protocol::properties::PropertyError;
 use crate::protocol::request::Request;
@@ -53,10 +53,6 @@ enum State {
     Failed,
 }
 
-/// Nothing is ever done to the firewall.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Never {}
-
 impl FirewallEndpoints {
     pub(crate) fn new(request: &Request, client: Client) -> Result<Self, PropertyError> {
         let firewall_arn = request.properties.text("FirewallArn")?;
@@ -67,14 +63,15 @@ impl FirewallEndpoints {
 
 impl Resource for FirewallEndpoints {
     type World = Firewall;
+    type State = ();
     type Act = Never;
 
-    async fn look(&self) -> Result<Firewall, Problem> {
+    async fn look(&self, (): &()) -> Result<Firewall, Problem> {
         let answer = self.client.describe_firewall().firewall_arn(&self.wanted.firewall_arn).send().await;
         answer.map(|output| Firewall::read(&output)).map_err(|error| Problem::of("DescribeFirewall", &error))
     }
 
-    fn next(&self, world: &Firewall) -> Next<Never> {
+    fn next(&self, (): &mut (), world: &Firewall) -> Next<Never> {
         self.wanted.next(world)
     }
 
@@ -85,14 +82,14 @@ impl Resource for FirewallEndpoints {
 
 impl Wanted {
     fn next(&self, firewall: &Firewall) -> Next<Never> {
-        let mut data = BTreeMap::new();
+        let mut data = Vec::new();
         let mut waiting = (!firewall.ready).then(|| format!("{} is not ready yet", self.firewall_arn));
         for (index, subnet) in self.subnet_ids.iter().enumerate() {
             match firewall.endpoint(subnet) {
                 Ok(Some((zone, endpoint))) => {
-                    data.insert(format!("Endpoint{index}"), endpoint.to_owned());
-                    data.insert(format!("AvailabilityZone{index}"), zone.to_owned());
-                    data.insert(zone.to_owned(), endpoint.to_owned());
+                    data.push((format!("Endpoint{index}"), endpoint.to_owned()));
+                    data.push((format!("AvailabilityZone{index}"), zone.to_owned()));
+                    data.push((zone.to_owned(), endpoint.to_owned()));
                 }
                 Ok(None) => waiting = Some(format!("the firewall's endpoint in {subnet} is not ready yet")),
                 Err(reason) => return Next::Failed(reason),
@@ -191,16 +188,8 @@ mod tests {
         let Next::Done(done) = wanted(&["subnet-2", "subnet-1"]).next(&firewall(true, &BOTH)) else {
             panic!()
         };
-        insta::assert_debug_snapshot!(done.data, @r#"
-        {
-            "AvailabilityZone0": "eu-west-1a",
-            "AvailabilityZone1": "eu-west-1b",
-            "Endpoint0": "vpce-eu-west-1a",
-            "Endpoint1": "vpce-eu-west-1b",
-            "eu-west-1a": "vpce-eu-west-1a",
-            "eu-west-1b": "vpce-eu-west-1b",
-        }
-        "#);
+        let data: Vec<_> = done.data.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        insta::assert_snapshot!(data.join(" "), @"Endpoint0=vpce-eu-west-1a AvailabilityZone0=eu-west-1a eu-west-1a=vpce-eu-west-1a Endpoint1=vpce-eu-west-1b AvailabilityZone1=eu-west-1b eu-west-1b=vpce-eu-west-1b");
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! exists, its capacity and its tags; what is in it belongs to the function `requests`, so no update of
 //! the stack takes a grant back.
 //!
-//! Properties: `RuleGroupName`, `Capacity`, `Description` and `Tags` (both may be left out). Data:
-//! `RuleGroupArn`, `RuleGroupName`, `Capacity`. The physical id is the ARN.
+//! Properties: `RuleGroupName`, `Capacity`; `Description`, `Tags` and `RuleVariables` (as of
+//! `AWS::NetworkFirewall::RuleGroup`) may be left out. Data: `RuleGroupArn`, `RuleGroupName`, `Capacity`. The
+//! physical id is the ARN.
 //!
 //! A capacity can't be changed, so the group's name has it at its end, and another capacity is another
 //! group: an Update makes that with the rules of the old one and answers its ARN, the stack puts it into
@@ -18,6 +19,7 @@
 //! Update. The first minute tick with the new environment writes the new group as it should be.
 
 mod plan;
+mod variables;
 
 use aws_sdk_networkfirewall::Client;
 use aws_sdk_networkfirewall::error::ProvideErrorMetadata;
@@ -74,6 +76,7 @@ impl GrantRuleGroup {
             Content::Of(arn) => self.rules_of(&arn).await?.0,
         };
         let call = self.client.create_rule_group().rule_group_name(name).r#type(RuleGroupType::Stateful);
+        let rules = self.wanted.with_variables(rules);
         let call = call.capacity(capacity).rule_group(rules).set_tags(Some(self.tags()));
         let answer = call.set_description(self.wanted.description().map(ToOwned::to_owned)).send().await;
         answer.map(drop).map_err(|error| match Problem::of("CreateRuleGroup", &error) {
@@ -91,13 +94,14 @@ impl GrantRuleGroup {
         Ok((rules, output.update_token().to_owned()))
     }
 
-    async fn set_description(&self, arn: &str) -> Result<(), Problem> {
+    async fn rewrite(&self, arn: &str) -> Result<(), Problem> {
         let (rules, token) = self.rules_of(arn).await?;
         self.write(arn, rules, token).await
     }
 
-    /// Writes a group whole: AWS takes rules and description together.
+    /// Writes a group whole: AWS takes rules, variables and description together.
     async fn write(&self, arn: &str, rules: RuleGroup, token: String) -> Result<(), Problem> {
+        let rules = self.wanted.with_variables(rules);
         let call = self.client.update_rule_group().rule_group_arn(arn).rule_group(rules).update_token(token);
         let answer = call.set_description(self.wanted.description().map(ToOwned::to_owned)).send().await;
         answer.map(drop).map_err(|error| match Problem::of("UpdateRuleGroup", &error) {
@@ -130,9 +134,10 @@ impl GrantRuleGroup {
 
 impl Resource for GrantRuleGroup {
     type World = World;
+    type State = ();
     type Act = Act;
 
-    async fn look(&self) -> Result<World, Problem> {
+    async fn look(&self, (): &()) -> Result<World, Problem> {
         let target = match &self.wanted {
             Wanted::Present(present) => self.group(By::Name(&present.name)).await?,
             Wanted::AbsentArn(arn) => self.group(By::Arn(arn)).await?,
@@ -146,7 +151,7 @@ impl Resource for GrantRuleGroup {
         Ok(World { target, current })
     }
 
-    fn next(&self, world: &World) -> Next<Act> {
+    fn next(&self, (): &mut (), world: &World) -> Next<Act> {
         self.wanted.next(world)
     }
 
@@ -157,7 +162,7 @@ impl Resource for GrantRuleGroup {
                 let (rules, _) = self.rules_of(&from).await?;
                 self.write(&arn, rules, token).await
             }
-            Act::Describe { arn } => self.set_description(&arn).await,
+            Act::Rewrite { arn } => self.rewrite(&arn).await,
             Act::Tag { arn, tags } => {
                 let tags = tags.iter().filter_map(|(key, value)| tag(key, value)).collect();
                 let answer = self.client.tag_resource().resource_arn(arn).set_tags(Some(tags)).send().await;

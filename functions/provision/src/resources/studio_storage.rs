@@ -15,7 +15,6 @@
 mod plan;
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_efs::types::{FileSystemDescription, LifeCycleState, MountTargetDescription};
 use aws_sdk_networkfirewall::error::ProvideErrorMetadata;
@@ -24,7 +23,7 @@ use super::{Clients, Next, Problem, Resource};
 use crate::aws::CallError;
 use crate::protocol::properties::PropertyError;
 use crate::protocol::request::Request;
-use plan::{Act, Cleared, Domain, FileSystem, Group, MountTarget, Wanted, World, domain_of};
+use plan::{Act, Cleared, Domain, FileSystem, Group, MountTarget, State, Wanted, World, domain_of};
 
 /// With the ARN of the domain, on all that SageMaker makes for one.
 const MANAGED_TAG: &str = "ManagedByAmazonSageMakerResource";
@@ -33,25 +32,11 @@ const MANAGED_TAG: &str = "ManagedByAmazonSageMakerResource";
 pub(crate) struct StudioStorage {
     clients: Clients,
     wanted: Wanted,
-    seen: Mutex<Seen>,
-}
-
-/// What was learnt by an earlier look.
-#[derive(Debug, Default)]
-struct Seen {
-    /// File systems of the VPC. Without mount targets and groups, nothing else leads to them.
-    file_systems: BTreeSet<String>,
-    /// Domains that are gone. Their ids are never given again.
-    gone: BTreeSet<String>,
 }
 
 impl StudioStorage {
     pub(crate) fn new(request: &Request, clients: &Clients) -> Result<Self, PropertyError> {
-        Ok(Self { clients: clients.clone(), wanted: Wanted::read(request)?, seen: Mutex::default() })
-    }
-
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(Self { clients: clients.clone(), wanted: Wanted::read(request)? })
     }
 
     /// The groups that SageMaker made in the VPC, each with its domain.
@@ -72,13 +57,14 @@ impl StudioStorage {
         &self,
         vpc: &str,
         domains: &BTreeSet<String>,
+        state: &State,
     ) -> Result<Vec<(String, FileSystem)>, Problem> {
         let mut pages = self.clients.files.describe_file_systems().into_paginator().items().send();
         let mut found = Vec::new();
         while let Some(files) = pages.next().await {
             let files = files.map_err(|error| Problem::of("DescribeFileSystems", &error))?;
             let Some(domain) = managed_by(&files) else { continue };
-            let known = domains.contains(domain) || self.seen().file_systems.contains(files.file_system_id());
+            let known = domains.contains(domain) || state.file_systems.contains(files.file_system_id());
             let mount_targets = match files.number_of_mount_targets() {
                 0 => Vec::new(),
                 _ => self.mount_targets(files.file_system_id()).await?,
@@ -89,7 +75,6 @@ impl StudioStorage {
                 found.push((domain.to_owned(), read_file_system(&files, &mount_targets)));
             }
         }
-        self.seen().file_systems.extend(found.iter().map(|(_, files)| files.id.clone()));
         Ok(found)
     }
 
@@ -103,18 +88,15 @@ impl StudioStorage {
     }
 
     /// Whether a domain lives.
-    async fn domain(&self, id: &str) -> Result<Domain, Problem> {
-        if self.seen().gone.contains(id) {
+    async fn domain(&self, id: &str, state: &State) -> Result<Domain, Problem> {
+        if state.gone.contains(id) {
             return Ok(Domain::Gone);
         }
         let status = self.clients.studio.domain_status(id).await;
         Ok(match status.map_err(|error| Problem::of_call("DescribeDomain", &error))?.as_deref() {
             Some("Deleting") => Domain::Going,
             Some(_) => Domain::Lives,
-            None => {
-                self.seen().gone.insert(id.to_owned());
-                Domain::Gone
-            }
+            None => Domain::Gone,
         })
     }
 
@@ -178,20 +160,21 @@ impl StudioStorage {
 
 impl Resource for StudioStorage {
     type World = World;
+    type State = State;
     type Act = Act;
 
-    async fn look(&self) -> Result<World, Problem> {
+    async fn look(&self, state: &State) -> Result<World, Problem> {
         let mut world = World::default();
         let Wanted::Cleared(Cleared { vpc_id, keep }) = &self.wanted else { return Ok(world) };
         for (domain, group) in self.groups(std::slice::from_ref(vpc_id)).await? {
             world.homes.entry(domain).or_default().groups.push(group);
         }
         let domains = world.homes.keys().cloned().collect();
-        for (domain, files) in self.file_systems(vpc_id, &domains).await? {
+        for (domain, files) in self.file_systems(vpc_id, &domains, state).await? {
             world.homes.entry(domain).or_default().file_systems.push(files);
         }
         for (id, home) in &mut world.homes {
-            home.domain = self.domain(id).await?;
+            home.domain = self.domain(id, state).await?;
             if home.is_down_to_groups(*keep) {
                 home.interfaces = self.interfaces(&home.groups).await?;
             }
@@ -199,7 +182,8 @@ impl Resource for StudioStorage {
         Ok(world)
     }
 
-    fn next(&self, world: &World) -> Next<Act> {
+    fn next(&self, state: &mut State, world: &World) -> Next<Act> {
+        world.remember(state);
         self.wanted.next(world)
     }
 

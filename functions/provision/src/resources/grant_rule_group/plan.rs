@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_networkfirewall::primitives::DateTime;
-use aws_sdk_networkfirewall::types::RuleGroup;
+use aws_sdk_networkfirewall::types::{RuleGroup, RuleVariables};
 
 use super::super::Next;
+use super::variables;
 use crate::protocol::answer::Done;
 use crate::protocol::properties::{PropertyError, quoted, wrong};
 use crate::protocol::request::{Request, RequestType};
@@ -29,7 +30,7 @@ const DESCRIPTION: &str =
 /// What a request wants.
 #[derive(Debug)]
 pub(crate) enum Wanted {
-    Present(Present),
+    Present(Box<Present>),
     /// The group that CloudFormation knows is to go.
     AbsentArn(String),
     /// A Create has failed: what it may have made is to go.
@@ -47,6 +48,8 @@ pub(crate) struct Present {
     pub(super) name: String,
     capacity: i32,
     description: String,
+    /// What the group's variables are to be, none of them or some; left out, they stay as they are.
+    variables: Option<RuleVariables>,
     owner: Owner,
     tags: BTreeMap<String, String>,
     /// Tags that the properties had, and have no more.
@@ -105,7 +108,8 @@ pub(crate) enum Act {
         from: String,
         token: String,
     },
-    Describe {
+    /// The same rules, with the description and the variables that are wanted.
+    Rewrite {
         arn: String,
     },
     Tag {
@@ -132,7 +136,7 @@ pub(crate) enum Content {
 impl Wanted {
     pub(crate) fn read(request: &Request) -> Result<Self, PropertyError> {
         if request.kind != RequestType::Delete {
-            return Ok(Self::Present(Present::read(request)?));
+            return Ok(Self::Present(Box::new(Present::read(request)?)));
         }
         Ok(match (&request.physical_resource_id, Present::read(request)) {
             (Some(id), _) if id.starts_with("arn:") => Self::AbsentArn(id.clone()),
@@ -159,8 +163,9 @@ impl Wanted {
 
     /// The group whose place the target takes or has taken.
     pub(crate) fn replaces(&self, target: Option<&Group>) -> Option<&str> {
-        let Self::Present(Present { known_as: Some(known), .. }) = self else { return None };
-        let other = known.starts_with("arn:") && target.is_none_or(|target| target.arn != *known);
+        let Self::Present(present) = self else { return None };
+        let known = present.known_as.as_deref()?;
+        let other = known.starts_with("arn:") && target.is_none_or(|target| target.arn != known);
         other.then_some(known)
     }
 
@@ -171,6 +176,15 @@ impl Wanted {
 
     pub(crate) fn description(&self) -> Option<&str> {
         if let Self::Present(present) = self { Some(&present.description) } else { None }
+    }
+
+    /// A group's content, with the variables that are wanted.
+    pub(crate) fn with_variables(&self, mut rules: RuleGroup) -> RuleGroup {
+        let Self::Present(present) = self else { return rules };
+        if let Some(wanted) = &present.variables {
+            rules.rule_variables = Some(wanted.clone()).filter(|wanted| !variables::same(wanted, None));
+        }
+        rules
     }
 
     pub(crate) fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -203,6 +217,7 @@ impl Present {
             name: format!("{name}-c{capacity}"),
             capacity,
             description: properties.optional_text("Description")?.unwrap_or_else(|| DESCRIPTION.to_owned()),
+            variables: variables::read(properties, &request.old_properties)?,
             owner,
             tags,
             dropped_tags,
@@ -235,9 +250,7 @@ impl Present {
             State::Broken => Next::Failed(format!("AWS reports {arn} as being in the state ERROR")),
             State::There if !missing.is_empty() => Next::Act(Act::Tag { arn, tags: missing }),
             State::There if !keys.is_empty() => Next::Act(Act::Untag { arn, keys }),
-            State::There if target.description.as_ref() != Some(&self.description) => {
-                Next::Act(Act::Describe { arn })
-            }
+            State::There if !self.describes(target) => Next::Act(Act::Rewrite { arn }),
             State::There => Next::Done(self.done(arn)),
         }
     }
@@ -259,6 +272,14 @@ impl Present {
         }
         let (arn, token) = (target.arn.clone(), target.token.clone());
         Next::Act(Act::TakeOver { arn, from: current.arn.clone(), token })
+    }
+
+    /// Whether the group has the description and the variables that are wanted.
+    fn describes(&self, target: &Group) -> bool {
+        let has = target.rules.as_ref().and_then(RuleGroup::rule_variables);
+        let wanted = self.variables.as_ref();
+        target.description.as_ref() == Some(&self.description)
+            && wanted.is_none_or(|wanted| variables::same(wanted, has))
     }
 
     fn holds(&self, current: &Group) -> bool {
@@ -293,7 +314,8 @@ impl Group {
     /// that was changed last.
     fn is_behind(&self, current: &Self) -> bool {
         let newer = self.changed_at.zip(current.changed_at).is_some_and(|(own, other)| own > other);
-        self.rules != current.rules && !newer
+        let source = |group: &Self| group.rules.as_ref().and_then(|rules| rules.rules_source().cloned());
+        source(self) != source(current) && !newer
     }
 }
 

@@ -1,6 +1,8 @@
 //! What is to be done about what a domain leaves behind: the decisions, without a call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 use super::super::Next;
 use crate::protocol::answer::Done;
@@ -24,6 +26,15 @@ pub(crate) struct Cleared {
     pub(crate) vpc_id: String,
     /// Whether the file systems stay.
     pub(crate) keep: bool,
+}
+
+/// What was seen, and can't be seen any more.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct State {
+    /// File systems of the VPC. Without mount targets and groups, nothing else leads to them.
+    pub(crate) file_systems: BTreeSet<String>,
+    /// Domains that are gone. Their ids are never given again.
+    pub(crate) gone: BTreeSet<String>,
 }
 
 /// What there is: by domain, what it has in the VPC.
@@ -85,7 +96,8 @@ pub(crate) enum Act {
 
 impl Wanted {
     pub(crate) fn read(request: &Request) -> Result<Self, PropertyError> {
-        let (vpc_id, keep) = (vpc_id(&request.properties), keep(&request.properties));
+        let (vpc_id, keep) =
+            (request.properties.resource_id("VpcId", "vpc-", "a VPC"), keep(&request.properties));
         if request.kind == RequestType::Delete {
             return Ok(match vpc_id {
                 // Nothing is deleted on a word that isn't understood.
@@ -108,6 +120,14 @@ impl Wanted {
 }
 
 impl World {
+    /// What is seen now and won't be for long.
+    pub(crate) fn remember(&self, state: &mut State) {
+        let files = self.homes.values().flat_map(|home| &home.file_systems);
+        state.file_systems.extend(files.map(|files| files.id.clone()));
+        let gone = self.homes.iter().filter(|(_, home)| home.domain == Domain::Gone);
+        state.gone.extend(gone.map(|(domain, _)| domain.clone()));
+    }
+
     /// One domain after the other.
     fn next(&self, keep: bool) -> Next<Act> {
         let mut homes = self.homes.iter();
@@ -190,16 +210,6 @@ impl FileSystem {
     fn left_alone(&self, domain: &str) -> String {
         format!("the file system {} is left as it is, since its domain {domain} still lives", self.id)
     }
-}
-
-/// The VPC. It becomes the value of a filter, in which EC2 would take `vpc-*` for every VPC.
-fn vpc_id(properties: &Properties) -> Result<String, PropertyError> {
-    let id = properties.text("VpcId")?;
-    let is_id = |rest: &str| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric());
-    if id.strip_prefix("vpc-").is_some_and(is_id) {
-        return Ok(id);
-    }
-    Err(wrong("VpcId", format!("is {}: it must be the id of a VPC", quoted(&id))))
 }
 
 fn keep(properties: &Properties) -> Result<bool, PropertyError> {

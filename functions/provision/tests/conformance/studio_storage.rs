@@ -1,7 +1,5 @@
 //! `Custom::StudioStorage`.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -15,7 +13,7 @@ const FILES: &str = "fs-d-1";
 /// A stack whose domain `d-1` has been deleted, and has left behind what domains leave behind.
 async fn after_the_domain() -> Stack {
     let stack = Stack::new().await;
-    stack.studio.leave_behind("d-1", VPC);
+    stack.aws.studio.leave_behind("d-1", VPC);
     stack
 }
 
@@ -24,17 +22,17 @@ fn properties(choice: &str) -> Value {
 }
 
 fn deletion(stack: &Stack, choice: &str) -> Value {
-    let mut event = stack.event("Delete", STORAGE, properties(choice));
-    event["PhysicalResourceId"] = json!(format!("studio-storage-{VPC}"));
+    stack.deletion(STORAGE, &json!(format!("studio-storage-{VPC}")), properties(choice))
+}
+
+/// With so many seconds for all of it.
+fn with_timeout(mut event: Value, seconds: u32) -> Value {
+    event["ResourceProperties"]["ServiceTimeout"] = json!(seconds.to_string());
     event
 }
 
 async fn delete(stack: &Stack, choice: &str) -> Value {
     stack.send(deletion(stack, choice)).await
-}
-
-fn last_answer(stack: &Stack) -> Value {
-    serde_json::from_slice(&stack.bucket.lock().unwrap().puts.last().unwrap().body).unwrap()
 }
 
 #[tokio::test]
@@ -44,8 +42,8 @@ async fn all_of_it_goes_when_the_homes_are_to_be_deleted() {
     let answer = delete(&stack, "Delete").await;
 
     assert_eq!(answer["Status"], "SUCCESS", "{answer}");
-    assert_eq!(stack.studio.left(), Vec::<String>::new());
-    insta::assert_snapshot!(stack.studio.changes().join(" "), @"DeleteMountTarget DeleteMountTarget DeleteFileSystem RevokeSecurityGroupIngress RevokeSecurityGroupEgress DeleteSecurityGroup DeleteSecurityGroup");
+    assert_eq!(stack.aws.studio.left(), Vec::<String>::new());
+    insta::assert_snapshot!(stack.aws.studio.changes().join(" "), @"DeleteMountTarget DeleteMountTarget DeleteFileSystem RevokeSecurityGroupIngress RevokeSecurityGroupEgress DeleteSecurityGroup DeleteSecurityGroup");
 }
 
 #[tokio::test]
@@ -56,7 +54,7 @@ async fn the_file_system_alone_is_left_by_default_and_named() {
 
     let answer = stack.send(event).await;
 
-    assert_eq!(stack.studio.left(), [FILES]);
+    assert_eq!(stack.aws.studio.left(), [FILES]);
     assert_eq!(answer["Status"], "SUCCESS");
     let reason = answer["Reason"].as_str().unwrap();
     assert!(
@@ -69,20 +67,20 @@ async fn the_file_system_alone_is_left_by_default_and_named() {
 async fn nothing_of_a_domain_that_lives_is_touched() {
     let stack = after_the_domain().await;
     for status in ["InService", "Failed", "Delete_Failed", "Update_Failed", "Pending"] {
-        stack.studio.state.lock().unwrap().domains.insert("d-1".into(), status);
-        let before = stack.studio.left();
+        stack.aws.studio.state.lock().unwrap().domains.insert("d-1".into(), status);
+        let before = stack.aws.studio.left();
         let answer = delete(&stack, "Delete").await;
-        assert_eq!((&answer["Status"], stack.studio.left()), (&json!("SUCCESS"), before));
+        assert_eq!((&answer["Status"], stack.aws.studio.left()), (&json!("SUCCESS"), before));
         assert!(answer["Reason"].as_str().unwrap().contains("its domain d-1 still lives"), "{answer}");
     }
-    assert!(stack.studio.changes().is_empty());
+    assert!(stack.aws.studio.changes().is_empty());
 }
 
 #[tokio::test]
 async fn a_domain_that_is_being_deleted_is_waited_for() {
     let stack = after_the_domain().await;
-    stack.studio.state.lock().unwrap().domains.insert("d-1".into(), "Deleting");
-    let studio = stack.studio.clone();
+    stack.aws.studio.state.lock().unwrap().domains.insert("d-1".into(), "Deleting");
+    let studio = stack.aws.studio.clone();
     let gone = async {
         while studio.state.lock().unwrap().calls.iter().filter(|call| *call == "DescribeDomain").count() < 2 {
             tokio::task::yield_now().await;
@@ -91,33 +89,35 @@ async fn a_domain_that_is_being_deleted_is_waited_for() {
         studio.state.lock().unwrap().domains.clear();
     };
     let (answer, ()) = tokio::join!(delete(&stack, "Delete"), gone);
-    assert_eq!((&answer["Status"], stack.studio.left()), (&json!("SUCCESS"), vec![]));
+    assert_eq!((&answer["Status"], stack.aws.studio.left()), (&json!("SUCCESS"), vec![]));
 }
 
 #[tokio::test]
 async fn without_sagemakers_word_nothing_is_touched() {
     let stack = after_the_domain().await;
-    stack.studio.refuse("DescribeDomain", 400, "AccessDeniedException");
-    let answer = delete(&stack, "Delete").await;
+    for _ in 0..30 {
+        stack.aws.studio.refuse("DescribeDomain", 400, "AccessDeniedException");
+    }
+    let answer = stack.send(with_timeout(deletion(&stack, "Delete"), 4)).await;
     assert_eq!(answer["Reason"], "DescribeDomain was refused with AccessDeniedException: no");
-    assert!(stack.studio.changes().is_empty());
+    assert!(stack.aws.studio.changes().is_empty());
 }
 
 #[tokio::test]
 async fn other_vpcs_and_other_file_systems_are_left_alone() {
     let stack = after_the_domain().await;
-    stack.studio.leave_behind("d-2", "vpc-0ffe");
+    stack.aws.studio.leave_behind("d-2", "vpc-0ffe");
     // A file system that somebody has made for something else, in the same VPC.
-    stack.studio.leave_behind("d-3", VPC);
+    stack.aws.studio.leave_behind("d-3", VPC);
     let change = |state: &mut State| {
         state.file_systems.get_mut("fs-d-3").unwrap().managed_by = None;
         state.groups.retain(|id, _| !id.ends_with("d-3"));
     };
-    change(&mut stack.studio.state.lock().unwrap());
+    change(&mut stack.aws.studio.state.lock().unwrap());
 
     assert_eq!(delete(&stack, "Delete").await["Status"], "SUCCESS");
 
-    let left = stack.studio.left();
+    let left = stack.aws.studio.left();
     let of = |domain| left.iter().filter(|id| id.ends_with(domain)).count();
     assert_eq!((of("d-1"), of("d-2"), of("d-3")), (0, 7, 5), "{left:?}");
 }
@@ -126,27 +126,26 @@ async fn other_vpcs_and_other_file_systems_are_left_alone() {
 async fn one_function_goes_on_where_another_was_ended() {
     let stack = after_the_domain().await;
     // The mount targets are gone, so the file system is in no VPC any more; then time is up.
-    stack.studio.state.lock().unwrap().mount_targets.clear();
-    for _ in 0..20 {
-        stack.studio.refuse("DeleteFileSystem", 503, "ServiceUnavailable");
+    stack.aws.studio.state.lock().unwrap().mount_targets.clear();
+    for _ in 0..60 {
+        stack.aws.studio.refuse("DeleteFileSystem", 503, "ServiceUnavailable");
     }
-    stack.invoke(deletion(&stack, "Delete"), Duration::from_secs(2)).await.unwrap();
-    let answer = last_answer(&stack);
+    let answer = stack.send(with_timeout(deletion(&stack, "Delete"), 4)).await;
     assert_eq!(answer["Status"], "FAILED");
     assert!(answer["Reason"].as_str().unwrap().contains("DeleteFileSystem"), "{answer}");
 
-    stack.studio.state.lock().unwrap().refusals.clear();
+    stack.aws.studio.state.lock().unwrap().refusals.clear();
     assert_eq!(delete(&stack, "Delete").await["Status"], "SUCCESS");
-    assert_eq!(stack.studio.left(), Vec::<String>::new());
+    assert_eq!(stack.aws.studio.left(), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn what_still_uses_the_groups_is_named_when_time_is_up() {
     let stack = after_the_domain().await;
-    stack.studio.state.lock().unwrap().interfaces.insert("notebook".into(), vec!["sg-out-d-1".into()]);
-    stack.invoke(deletion(&stack, "Retain"), Duration::from_secs(4)).await.unwrap();
+    stack.aws.studio.state.lock().unwrap().interfaces.insert("notebook".into(), vec!["sg-out-d-1".into()]);
+    let answer = stack.send(with_timeout(deletion(&stack, "Retain"), 6)).await;
     let reason = "time is up: the network interface notebook (EFS mount target) is still there";
-    assert_eq!(last_answer(&stack)["Reason"], reason);
+    assert_eq!(answer["Reason"], reason);
 }
 
 #[tokio::test]
@@ -166,10 +165,10 @@ async fn each_call_is_made_again_when_it_is_throttled() {
     ] {
         stories.spawn(async move {
             let stack = after_the_domain().await;
-            stack.studio.refuse(operation, status, code);
+            stack.aws.studio.refuse(operation, status, code);
             let answer = delete(&stack, "Delete").await;
-            assert_eq!((&answer["Status"], stack.studio.left()), (&json!("SUCCESS"), vec![]), "{answer}");
-            assert!(stack.studio.state.lock().unwrap().refusals.is_empty(), "{operation} was not called");
+            assert_eq!((&answer["Status"], stack.aws.studio.left()), (&json!("SUCCESS"), vec![]), "{answer}");
+            assert!(stack.aws.studio.state.lock().unwrap().refusals.is_empty(), "{operation} was not called");
         });
     }
     stories.join_all().await;
@@ -178,9 +177,19 @@ async fn each_call_is_made_again_when_it_is_throttled() {
 #[tokio::test]
 async fn a_refusal_that_lasts_is_told_in_the_services_words() {
     let stack = after_the_domain().await;
-    stack.studio.refuse("DeleteMountTarget", 403, "AccessDeniedException");
+    stack.aws.studio.refuse("DeleteMountTarget", 400, "BadRequest");
     let answer = delete(&stack, "Delete").await;
-    assert_eq!(answer["Reason"], "DeleteMountTarget was refused with AccessDeniedException: no");
+    assert_eq!(answer["Reason"], "DeleteMountTarget was refused with BadRequest: no");
+}
+
+#[tokio::test]
+async fn a_permission_that_was_just_given_is_waited_for() {
+    let stack = after_the_domain().await;
+    for _ in 0..3 {
+        stack.aws.studio.refuse("DeleteMountTarget", 403, "AccessDeniedException");
+    }
+    let answer = delete(&stack, "Delete").await;
+    assert_eq!((&answer["Status"], stack.aws.studio.left()), (&json!("SUCCESS"), vec![]), "{answer}");
 }
 
 #[tokio::test]
@@ -188,7 +197,7 @@ async fn a_delete_that_finds_nothing_succeeds() {
     let stack = Stack::new().await;
     let answer = delete(&stack, "Delete").await;
     assert_eq!((&answer["Status"], &answer["Reason"]), (&json!("SUCCESS"), &json!(null)));
-    assert!(stack.studio.changes().is_empty());
+    assert!(stack.aws.studio.changes().is_empty());
 }
 
 #[tokio::test]
@@ -207,7 +216,7 @@ async fn until_then_nobody_is_called() {
     let mut event = stack.event("Update", STORAGE, json!({"VpcId": "vpc-0ffe"}));
     event["PhysicalResourceId"] = id.clone();
     assert_eq!(stack.send(event).await["PhysicalResourceId"], "studio-storage-vpc-0ffe");
-    assert!(stack.studio.state.lock().unwrap().calls.is_empty());
+    assert!(stack.aws.studio.state.lock().unwrap().calls.is_empty());
 }
 
 #[tokio::test]
@@ -219,5 +228,5 @@ async fn a_create_that_failed_is_deleted_without_a_call() {
     let mut event = stack.event("Delete", STORAGE, wrong);
     event["PhysicalResourceId"] = created["PhysicalResourceId"].clone();
     assert_eq!(stack.send(event).await["Status"], "SUCCESS");
-    assert!(stack.studio.state.lock().unwrap().calls.is_empty());
+    assert!(stack.aws.studio.state.lock().unwrap().calls.is_empty());
 }

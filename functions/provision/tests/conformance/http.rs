@@ -1,5 +1,7 @@
 //! A server that shows a request as it came over the wire, and can break the connection.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,14 +27,19 @@ impl Received {
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     Status(u16, String),
+    /// With headers, each with its line's end.
+    With(u16, String, String),
     /// The connection is closed without a word.
     Broken,
 }
 
-/// Serves on a port of the loopback interface for as long as the test runs; answers its address.
-pub(crate) async fn serve(answer: impl Fn(Received) -> Reply + Send + Sync + 'static) -> String {
+/// What comes back, when it comes.
+pub(crate) type Replying = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// Serves on a port of the loopback interface for as long as the test runs; answers its host and port.
+pub(crate) async fn serve(answer: impl Fn(Received) -> Replying + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap().to_string();
     let answer = Arc::new(answer);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -43,10 +50,17 @@ pub(crate) async fn serve(answer: impl Fn(Received) -> Reply + Send + Sync + 'st
     address
 }
 
-async fn converse(mut stream: TcpStream, answer: &(impl Fn(Received) -> Reply + Sync)) -> Option<()> {
+async fn converse(
+    mut stream: TcpStream,
+    answer: &(impl Fn(Received) -> Replying + Send + Sync),
+) -> Option<()> {
     while let Some(received) = read(&mut stream).await {
-        let Reply::Status(status, body) = answer(received) else { return None };
-        let head = format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n\r\n", body.len());
+        let (status, headers, body) = match answer(received).await {
+            Reply::Status(status, body) => (status, String::new(), body),
+            Reply::With(status, headers, body) => (status, headers, body),
+            Reply::Broken => return None,
+        };
+        let head = format!("HTTP/1.1 {status} Said\r\n{headers}content-length: {}\r\n\r\n", body.len());
         stream.write_all(format!("{head}{body}").as_bytes()).await.ok()?;
     }
     Some(())

@@ -1,7 +1,5 @@
 //! `Custom::FirewallEndpoints`.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::stack::Stack;
@@ -37,7 +35,7 @@ fn attachment(subnet: &str, status: &str) -> Value {
 async fn the_endpoints_are_answered_when_all_are_ready() {
     let stack = Stack::new().await;
     let (first, second) = (attachment("subnet-1", "READY"), attachment("subnet-2", "READY"));
-    stack.aws.state.lock().unwrap().firewalls = [
+    stack.aws.firewall.state.lock().unwrap().firewalls = [
         firewall("PROVISIONING", &json!(null), &json!(null)),
         firewall("PROVISIONING", &first, &attachment("subnet-2", "CREATING")),
         firewall("READY", &first, &second),
@@ -46,24 +44,19 @@ async fn the_endpoints_are_answered_when_all_are_ready() {
 
     let answer = stack.send(stack.event("Create", ENDPOINTS, properties())).await;
 
-    insta::assert_json_snapshot!(answer["Data"], @r#"
-    {
-      "AvailabilityZone0": "eu-west-1a",
-      "AvailabilityZone1": "eu-west-1b",
-      "Endpoint0": "vpce-of-subnet-2",
-      "Endpoint1": "vpce-of-subnet-1",
-      "eu-west-1a": "vpce-of-subnet-2",
-      "eu-west-1b": "vpce-of-subnet-1"
-    }
-    "#);
-    assert_eq!(stack.aws.calls("DescribeFirewall"), 3);
+    let expected = json!({
+        "Endpoint0": "vpce-of-subnet-2", "AvailabilityZone0": "eu-west-1a", "eu-west-1a": "vpce-of-subnet-2",
+        "Endpoint1": "vpce-of-subnet-1", "AvailabilityZone1": "eu-west-1b", "eu-west-1b": "vpce-of-subnet-1",
+    });
+    assert_eq!(answer["Data"], expected);
+    assert_eq!(stack.aws.firewall.calls("DescribeFirewall"), 3);
 }
 
 #[tokio::test]
 async fn an_endpoint_that_failed_says_why() {
     let stack = Stack::new().await;
     let (first, second) = (attachment("subnet-1", "FAILED"), attachment("subnet-2", "CREATING"));
-    stack.aws.state.lock().unwrap().firewalls = [firewall("PROVISIONING", &first, &second)].into();
+    stack.aws.firewall.state.lock().unwrap().firewalls = [firewall("PROVISIONING", &first, &second)].into();
     let answer = stack.send(stack.event("Create", ENDPOINTS, properties())).await;
     assert_eq!(answer["Status"], "FAILED");
     assert_eq!(answer["Reason"], "the firewall's endpoint in subnet-1 has failed: no free address");
@@ -72,13 +65,14 @@ async fn an_endpoint_that_failed_says_why() {
 #[tokio::test]
 async fn a_firewall_that_never_gets_ready_is_answered_before_the_end() {
     let stack = Stack::new().await;
-    stack.aws.state.lock().unwrap().firewalls = [firewall("PROVISIONING", &json!(null), &json!(null))].into();
+    stack.aws.firewall.state.lock().unwrap().firewalls =
+        [firewall("PROVISIONING", &json!(null), &json!(null))].into();
 
-    let event = stack.event("Create", ENDPOINTS, properties());
-    stack.invoke(event, Duration::from_secs(3)).await.unwrap();
+    let mut properties = properties();
+    properties["ServiceTimeout"] = json!("4");
 
-    let bucket = stack.bucket.lock().unwrap();
-    let answer: Value = serde_json::from_slice(&bucket.puts[0].body).unwrap();
+    let answer = stack.send(stack.event("Create", ENDPOINTS, properties)).await;
+
     assert_eq!(answer["Status"], "FAILED");
     assert!(answer["Reason"].as_str().unwrap().starts_with("time is up: "), "{answer}");
 }
@@ -86,7 +80,7 @@ async fn a_firewall_that_never_gets_ready_is_answered_before_the_end() {
 #[tokio::test]
 async fn a_firewall_that_isnt_there_is_not_waited_for() {
     let stack = Stack::new().await;
-    stack.aws.refuse("DescribeFirewall", 400, "ResourceNotFoundException", "no such firewall");
+    stack.aws.firewall.refuse("DescribeFirewall", 400, "ResourceNotFoundException", "no such firewall");
     let answer = stack.send(stack.event("Create", ENDPOINTS, properties())).await;
     let reason = "DescribeFirewall was refused with ResourceNotFoundException: no such firewall";
     assert_eq!(answer["Reason"], reason);
@@ -97,5 +91,5 @@ async fn a_delete_asks_nobody() {
     let stack = Stack::new().await;
     let answer = stack.send(stack.event("Delete", ENDPOINTS, json!({}))).await;
     assert_eq!(answer["Status"], "SUCCESS");
-    assert!(stack.aws.state.lock().unwrap().calls.is_empty());
+    assert!(stack.aws.firewall.state.lock().unwrap().calls.is_empty());
 }

@@ -1,0 +1,187 @@
+//! Who is to be in a Studio domain, and what comes next: the decisions, without a call.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::Next;
+use super::removal;
+use super::wanted::{Owner, Present, Wanted};
+use crate::aws::sagemaker::{App, Profile, Space, Status};
+use crate::protocol::answer::Done;
+
+/// So much is begun in one step, so that the log shows how it goes on.
+const AT_ONCE: usize = 20;
+/// So many names stand in what is waited for.
+const NAMED: usize = 3;
+
+/// What there is in the domain.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    /// Security groups made for users of the domain, by the user's name; this resource's and others'.
+    pub(crate) groups: BTreeMap<String, Group>,
+    pub(crate) profiles: BTreeMap<String, Profile>,
+    pub(crate) spaces: Vec<Space>,
+    pub(crate) apps: Vec<App>,
+    /// Why a user profile has failed, by name.
+    pub(crate) reasons: BTreeMap<String, String>,
+}
+
+/// The security group of a user.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    pub(crate) id: String,
+    /// Whether the apps of the user reach each other.
+    pub(crate) lets_in: bool,
+    /// The resource that it was made by.
+    pub(crate) owner: Option<Owner>,
+    /// The digest of the settings that the user's profile was last given.
+    pub(crate) settings: Option<String>,
+}
+
+/// One thing to do. Those of one step don't depend on each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    MakeGroup {
+        user: String,
+    },
+    LetIn {
+        group: String,
+    },
+    MakeProfile {
+        user: String,
+        group: String,
+    },
+    /// Gives a profile that is there the settings and the tags that it is to have.
+    Settle {
+        user: String,
+        group: String,
+    },
+    DeleteApp(App),
+    DeleteSpace(String),
+    DeleteProfile(String),
+    DeleteGroup(String),
+}
+
+/// What comes next, for all users together.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) steps: Vec<Step>,
+    /// What is on its way, in words.
+    pub(super) waits: Vec<String>,
+}
+
+impl Wanted {
+    pub(crate) fn next(&self, world: &World) -> Next<Vec<Step>> {
+        match self {
+            Self::Present(present) => present.next(world),
+            Self::Cleared(cleared) => match cleared.plan(world).next() {
+                Some(next) => next,
+                None => Next::Done(Done { note: cleared.note(world), ..Done::default() }),
+            },
+            Self::Nothing => Next::Done(Done::default()),
+        }
+    }
+
+    /// The id that the resource has as soon as something of it is there.
+    pub(crate) fn made(&self, world: &World) -> Option<String> {
+        let Self::Present(present) = self else { return None };
+        let own = world.groups.values().any(|group| group.owner.as_ref() == Some(&present.owner));
+        own.then(|| present.physical_id())
+    }
+}
+
+impl Plan {
+    /// Steps before waits: what can be done is done while other things are on their way.
+    pub(super) fn next(mut self) -> Option<Next<Vec<Step>>> {
+        if !self.steps.is_empty() {
+            self.steps.truncate(AT_ONCE);
+            return Some(Next::Act(self.steps));
+        }
+        let (count, named) = (self.waits.len(), self.waits.get(..NAMED).unwrap_or(&self.waits).join(", "));
+        match count.checked_sub(NAMED) {
+            _ if count == 0 => None,
+            None | Some(0) => Some(Next::Wait(named)),
+            Some(more) => Some(Next::Wait(format!("{named} and {more} more"))),
+        }
+    }
+}
+
+impl Present {
+    fn next(&self, world: &World) -> Next<Vec<Step>> {
+        if let Some(reason) = self.taken(world) {
+            return Next::Failed(reason);
+        }
+        let mut plan = Plan::default();
+        for user in &self.users {
+            if let Err(reason) = self.user(user, world, &mut plan) {
+                return Next::Failed(reason);
+            }
+        }
+        let own = world.groups.iter().filter(|(_, group)| group.owner.as_ref() == Some(&self.owner));
+        let known: BTreeSet<_> = self.users.iter().collect();
+        for (user, group) in own.filter(|(user, _)| !known.contains(user)) {
+            removal::user(user, &group.id, world, &mut plan);
+        }
+        plan.next().unwrap_or_else(|| Next::Done(self.done(world)))
+    }
+
+    /// Why a name can't be had: it is somebody else's. Said before anything is made.
+    fn taken(&self, world: &World) -> Option<String> {
+        let elsewhere = |user: &&String| match world.groups.get(*user) {
+            Some(group) => group.owner.as_ref() != Some(&self.owner),
+            // One that this resource had before has lost its security group.
+            None => world.profiles.contains_key(*user) && !self.before.contains(*user),
+        };
+        let taken: Vec<_> = self.users.iter().filter(elsewhere).map(String::as_str).collect();
+        (!taken.is_empty()).then(|| {
+            format!(
+                "there are user profiles already in {} that aren't this resource's: {}; delete them, or leave them out of UserProfileNames",
+                self.domain,
+                taken.join(", ")
+            )
+        })
+    }
+
+    /// What is to be done for one user. An error says why there will be no such profile.
+    fn user(&self, user: &str, world: &World, plan: &mut Plan) -> Result<(), String> {
+        let (user, profile) = (user.to_owned(), world.profiles.get(user));
+        let Some(group) = world.groups.get(&user) else {
+            plan.steps.push(Step::MakeGroup { user });
+            return Ok(());
+        };
+        if !group.lets_in {
+            plan.steps.push(Step::LetIn { group: group.id.clone() });
+        }
+        let settled = group.settings.as_ref() == Some(&self.settings.digest());
+        match profile.map(|profile| profile.status) {
+            // Without that rule its first app would not reach its kernels.
+            None if group.lets_in => plan.steps.push(Step::MakeProfile { user, group: group.id.clone() }),
+            None => {}
+            Some(Status::InService) if settled => {}
+            Some(Status::InService | Status::UpdateFailed) if !settled => {
+                plan.steps.push(Step::Settle { user, group: group.id.clone() });
+            }
+            Some(Status::Failed | Status::UpdateFailed | Status::DeleteFailed) => {
+                let reason = world.reasons.get(&user).map_or("SageMaker gives no reason", String::as_str);
+                return Err(format!("the user profile {user} has failed: {reason}"));
+            }
+            Some(Status::Deleting | Status::Deleted) => {
+                plan.waits.push(format!("the user profile {user} of before is being deleted"));
+            }
+            Some(_) => plan.waits.push(format!("the user profile {user} is not ready yet")),
+        }
+        Ok(())
+    }
+
+    fn done(&self, world: &World) -> Done {
+        let groups =
+            self.users.iter().filter_map(|user| Some((user.clone(), world.groups.get(user)?.id.clone())));
+        let groups: Vec<_> = groups.collect();
+        let ids: Vec<_> = groups.iter().map(|(_, id)| id.as_str()).collect();
+        let mut data = vec![
+            ("DomainId".to_owned(), self.domain.clone()),
+            ("SecurityGroupIds".to_owned(), ids.join(",")),
+        ];
+        data.extend(groups);
+        Done { physical_id: Some(self.physical_id()), data, ..Done::default() }
+    }
+}
