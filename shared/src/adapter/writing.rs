@@ -65,10 +65,12 @@ pub struct Call {
 
 /// Why a template can't be filled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the template of {field} can't be filled: {problem}")]
+#[error("the template of {field}.{part} can't be filled: {problem}")]
 pub struct Unfilled {
-    /// Its field.
+    /// The field of its call: `answer`.
     pub field: String,
+    /// The field in that: `url`, `headers` or `body`.
+    pub part: &'static str,
     /// What is wrong.
     pub problem: String,
 }
@@ -90,28 +92,32 @@ struct CallTemplate {
 }
 
 impl Writer {
-    /// Reads a table's templates, and tries each. The error is the first mistake.
+    /// Reads a table's templates, and tries each. The error is the first mistake, by the field of its call.
     pub fn new(adapter: &str, settings: &Settings) -> Result<Self, AdapterError> {
-        let (writer, mistakes) = Self::compile(adapter, settings);
-        mistakes.into_iter().next().map_or(Ok(writer), Err)
+        let (writer, mistakes) = Self::compile(settings);
+        let Some(Unfilled { field, part, problem }) = mistakes.into_iter().next() else { return Ok(writer) };
+        Err(AdapterError { adapter: adapter.to_owned(), field, problem: format!("{part}: {problem}") })
     }
 
-    /// All mistakes of a table in what is sent.
+    /// All mistakes of a table in what is sent, each by its own field: `answer.url`.
     pub fn mistakes(adapter: &str, settings: &Settings) -> Vec<AdapterError> {
-        Self::compile(adapter, settings).1
+        let mistake = |Unfilled { field, part, problem }| AdapterError {
+            adapter: adapter.to_owned(),
+            field: format!("{field}.{part}"),
+            problem,
+        };
+        Self::compile(settings).1.into_iter().map(mistake).collect()
     }
 
     /// A writer, and the mistakes with which nobody may use it.
-    fn compile(adapter: &str, settings: &Settings) -> (Self, Vec<AdapterError>) {
+    fn compile(settings: &Settings) -> (Self, Vec<Unfilled>) {
         let (mut writer, mut mistakes) = (Self::empty(), Vec::new());
         writer.answer = settings.answer.as_ref().and_then(|call| writer.add("answer", call, &mut mistakes));
         for (state, call) in &settings.transitions {
             let call = writer.add(&format!("transitions.{state}"), call, &mut mistakes);
             writer.transitions.extend(call.map(|call| (*state, call)));
         }
-        let mistake =
-            |Unfilled { field, problem }| AdapterError { adapter: adapter.to_owned(), field, problem };
-        (writer, mistakes.into_iter().map(mistake).collect())
+        (writer, mistakes)
     }
 
     fn empty() -> Self {
@@ -149,8 +155,7 @@ impl Writer {
     ) -> Option<CallTemplate> {
         let CallSettings { method, url, headers, body } = call;
         let before = mistakes.len();
-        let mut wrong =
-            |part: &str, problem| mistakes.push(Unfilled { field: format!("{field}.{part}"), problem });
+        let mut wrong = |part, problem| mistakes.push(Unfilled { field: field.to_owned(), part, problem });
         let base = base(url).map_err(|error| wrong("url", error.to_string())).ok();
         for name in headers.iter().filter(|(name, value)| !can_be_set(name, value)).map(|(name, _)| name) {
             wrong("headers", format!("the header {name:?} can't be set here"));
@@ -201,7 +206,7 @@ impl Writer {
             .map_err(|error| call.unfilled("body", format!("the body is not JSON: {error}")))
     }
 
-    fn fill_part(&self, part: &str, call: &CallTemplate, facts: &Facts) -> Result<String, Unfilled> {
+    fn fill_part(&self, part: &'static str, call: &CallTemplate, facts: &Facts) -> Result<String, Unfilled> {
         let parts: Vec<String> = facts.ticket.split(['#', '/']).map(str::to_owned).collect();
         let template = self.templates.get_template(&format!("{part} {}", call.field));
         template
@@ -213,8 +218,8 @@ impl Writer {
 }
 
 impl CallTemplate {
-    fn unfilled(&self, part: &str, problem: String) -> Unfilled {
-        Unfilled { field: format!("{}.{part}", self.field), problem }
+    fn unfilled(&self, part: &'static str, problem: String) -> Unfilled {
+        Unfilled { field: self.field.clone(), part, problem }
     }
 }
 

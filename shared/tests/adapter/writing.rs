@@ -59,7 +59,7 @@ fn a_template_that_could_lead_elsewhere_or_has_no_json_is_refused_before_it_is_u
         ("https://a.example/{{ parts[9] }}", "{}", "url", "undefined value"),
     ] {
         let error = refused(url, body);
-        let field = format!("adapters.x.answer.{part}: ");
+        let field = format!("adapters.x.answer: {part}: ");
         assert!(error.starts_with(&field) && error.contains(problem), "{url} {body}: {error}");
     }
     let table = "ticket = \"$.a\"\n[answer]\nurl = \"https://a.example/x\"\nbody = \"{}\"\nheaders = { authorization = \"me\" }";
