@@ -13,6 +13,7 @@ PARAMETERS := \
 	ProjectName:PROJECT_NAME \
 	DomainName:SM_DOMAIN_NAME \
 	UserProfileName:SM_USER_PROFILE_NAME \
+	AdditionalUserProfileNames:SM_ADDITIONAL_USER_PROFILE_NAMES \
 	VPCCIDR:VPC_CIDR \
 	FirewallSubnetCIDR:FIREWALL_SN_CIDR \
 	NATGatewaySubnetCIDR:NAT_GW_SN_CIDR \
@@ -85,6 +86,7 @@ help: ## lists the targets
 
 deploy: package ## creates or updates the stack CFN_ARTEFACT_S3_BUCKET=…
 	@venv=$(VENV) && $(STACK) deploy --stack-name '$(APP_STACK_NAME)' --template $(PACKAGED) \
+		--configuration '$(PACKAGED).configuration' --bucket '$(CFN_ARTEFACT_S3_BUCKET)' \
 		$(foreach entry,$(PARAMETERS),$(call parameter,$(entry))) \
 		--parameter 'Architecture=$(ARCHITECTURE)' \
 		--tag 'application=studio-egress' --tag 'stack=$(APP_STACK_NAME)' \
@@ -101,7 +103,7 @@ redrive: ## sends what lies in the stack's dead-letter queues again, DRY_RUN=1 o
 
 package: check build ## builds the functions, and uploads them and the templates CFN_ARTEFACT_S3_BUCKET=…
 	@venv=$(VENV) && python3 infra/package.py --binaries '$(BINARIES)' --config '$(CONFIG)' --policy '$(POLICY)' \
-		$(FUNCTIONS) -- "$$venv/bin/aws" cloudformation package --template-file infra/root.yaml \
+		--keep '$(PACKAGED).configuration' $(FUNCTIONS) -- "$$venv/bin/aws" cloudformation package --template-file infra/root.yaml \
 		--s3-bucket '$(CFN_ARTEFACT_S3_BUCKET)' --s3-prefix '$(APP_STACK_NAME)' --output-template-file $(PACKAGED)
 
 check:

@@ -33,6 +33,8 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     with alone(options.out / "lock"):
         pack_all(options)
+        if options.keep:
+            keep(options)
         if command:
             read(command)
 
@@ -79,12 +81,20 @@ def pack_all(options):
         print(pack(name, binary, decided, options.out), flush=True)
 
 
+def keep(options):
+    """Copies what the operator decides, as it was packed: the deployment has it validated."""
+    options.keep.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(options.config, options.keep / "egress.toml")
+    shutil.copyfile(options.policy, options.keep / "policy.cedar")
+
+
 def arguments(words):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("functions", nargs="*", default=FUNCTIONS, help="which (all)")
     parser.add_argument("--binaries", required=True, help="where a binary is, with {name} for its function")
     parser.add_argument("--config", type=Path, default=Path("infra/config/egress.toml"))
     parser.add_argument("--policy", type=Path, default=Path("infra/config/policy.cedar"))
+    parser.add_argument("--keep", type=Path, help="a folder for copies of the configuration and the policies")
     parser.add_argument("--out", type=Path, default=Path("target/package"))
     return parser.parse_args(words)
 

@@ -6,6 +6,7 @@ and, for an AWS of one's own, AWS_ENDPOINT_URL.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -55,6 +56,8 @@ def arguments():
     command = commands.add_parser("deploy", help="create or update the stack")
     command.add_argument("--stack-name", required=True)
     command.add_argument("--template", type=Path, required=True, help="the packaged root template")
+    command.add_argument("--configuration", type=Path, help="a folder with the configuration, to be validated")
+    command.add_argument("--bucket", help="the bucket for templates and code, and for the configuration")
     command.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", type=pair)
     command.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE", type=pair)
     command.add_argument("--json", type=Path, help="a file for the outputs")
@@ -114,6 +117,8 @@ def bucket_region(session, bucket):
 def deploy(options):
     """Creates the stack, or updates it; a stack that is as wanted already is a success."""
     cloudformation = client()
+    if options.configuration:
+        options.parameter += upload_configuration(options)
     request = deploy_request(cloudformation, options)
     stack = describe(cloudformation, options.stack_name)
     if stack and stack["StackStatus"] in DEAD_ENDS:
@@ -132,6 +137,23 @@ def deploy(options):
     else:
         print(f"{options.stack_name} is as it should be: nothing to change")
     report(outputs(cloudformation, options.stack_name), options.json)
+
+
+def upload_configuration(options):
+    """Uploads what the stack validates; the parameters that say where it is. The same texts have the same place, so
+    that a stack whose configuration has not changed isn't updated for it."""
+    texts = {}
+    for name in ("egress.toml", "policy.cedar"):
+        file = options.configuration / name
+        if not file.is_file():
+            raise Problem(f"there is no {file}; run `make package` first")
+        texts[name] = file.read_bytes()
+    digest = hashlib.sha256(b"".join(hashlib.sha256(text).digest() for text in texts.values())).hexdigest()
+    prefix = f"{options.stack_name}/configuration/{digest[:16]}"
+    s3 = boto3.client("s3")
+    for name, text in texts.items():
+        s3.put_object(Bucket=options.bucket, Key=f"{prefix}/{name}", Body=text)
+    return [("ConfigurationBucket", options.bucket), ("ConfigurationPrefix", prefix)]
 
 
 def deploy_request(cloudformation, options):

@@ -176,7 +176,8 @@ impl Stage {
         self.aws_command(&["s3", "rb", "--force", &format!("s3://{BUCKET}")]).await
     }
 
-    async fn aws_command(&self, arguments: &[&str]) -> anyhow::Result<()> {
+    /// Somebody uses AWS's own command.
+    pub async fn aws_command(&self, arguments: &[&str]) -> anyhow::Result<()> {
         let mut command = Command::from(self.aws.command("aws"));
         command.args(arguments);
         finish(&mut command, &format!("aws {}", arguments.join(" "))).await
@@ -430,7 +431,8 @@ impl Deployed {
         Ok(format!("{project}-{name}"))
     }
 
-    fn output(&self, name: &str) -> anyhow::Result<&str> {
+    /// An output of the stack.
+    pub fn output(&self, name: &str) -> anyhow::Result<&str> {
         self.outputs.get(name).map(String::as_str).with_context(|| format!("the stack has no output {name}"))
     }
 

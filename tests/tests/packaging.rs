@@ -68,6 +68,27 @@ fn two_deployments_at_once_have_each_its_own_configuration() -> anyhow::Result<(
 }
 
 #[test]
+fn what_was_packed_of_the_configuration_is_kept_for_its_validation() -> anyhow::Result<()> {
+    let folder = Folder::new()?;
+    let mut packing = Command::new("python3");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/package.py");
+    packing.arg(script).args([
+        "--binaries",
+        "{name}",
+        "--config",
+        "b",
+        "--policy",
+        "policy",
+        "--keep",
+        "kept",
+    ]);
+    assert!(packing.arg("intake").current_dir(folder.0.path()).status()?.success());
+    assert_eq!(fs::read(folder.at("kept/egress.toml"))?, b"# theirs\n");
+    assert_eq!(fs::read(folder.at("kept/policy.cedar"))?, b"");
+    Ok(())
+}
+
+#[test]
 fn an_upload_that_fails_says_why() -> anyhow::Result<()> {
     let folder = Folder::new()?;
     let done = folder.pack("a", "out", "echo no such bucket; exit 3").output()?;

@@ -150,7 +150,10 @@ impl Config {
     /// Reads the file that lies beside the function (`$LAMBDA_TASK_ROOT/egress.toml`), or at
     /// `EGRESS_CONFIG` when that is set.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::of(&File::EgressToml.of_the_function()?)
+        let config = Self::of(&File::EgressToml.of_the_function()?)?;
+        let version = std::env::var("CONFIGURATION_VERSION").unwrap_or_default();
+        tracing::info!(version, "the configuration is read");
+        Ok(config)
     }
 
     fn of(bytes: &[u8]) -> Result<Self, ConfigError> {

@@ -87,12 +87,13 @@ impl Ec2 {
     /// Lets TCP within a security group in, from one port to another.
     pub(crate) async fn let_in_within(&self, group: &str, ports: (u16, u16)) -> Result<(), CallError> {
         let (first, last) = ports;
+        // On the wire the pairs of the SDKs' `UserIdGroupPairs` are `Groups`.
         let pairs = [
             ("GroupId", group.to_owned()),
             ("IpPermissions.1.IpProtocol", "tcp".to_owned()),
             ("IpPermissions.1.FromPort", first.to_string()),
             ("IpPermissions.1.ToPort", last.to_string()),
-            ("IpPermissions.1.UserIdGroupPairs.1.GroupId", group.to_owned()),
+            ("IpPermissions.1.Groups.1.GroupId", group.to_owned()),
         ];
         let form = pairs.map(|(name, value)| (name.to_owned(), value)).into();
         self.call("AuthorizeSecurityGroupIngress", form).await.map(drop)

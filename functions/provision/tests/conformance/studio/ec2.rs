@@ -26,7 +26,7 @@ impl State {
             "CreateSecurityGroup" => return self.create_group(of),
             "AuthorizeSecurityGroupIngress" => {
                 let id = text("GroupId");
-                assert_eq!(text("IpPermissions.1.UserIdGroupPairs.1.GroupId"), id);
+                assert_eq!(text("IpPermissions.1.Groups.1.GroupId"), id);
                 let ports =
                     format!("{}-{}", text("IpPermissions.1.FromPort"), text("IpPermissions.1.ToPort"));
                 assert_eq!(
