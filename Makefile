@@ -160,8 +160,8 @@ fuzz: cargo ## what strangers send, as random texts and bodies: CASES=… of eac
 bench: cargo ## measures what has a budget
 	@tests/setup/packages.sh
 	@tests/setup/venv.sh >/dev/null
-	@cargo build --locked --profile bench --package requests --package intake
-	@cargo bench --locked --package tests --bench reconcile --bench requests --bench intake
+	@cargo build --locked --profile bench --package requests --package intake --package provision
+	@cargo bench --locked --package tests --bench reconcile --bench requests --bench intake --bench provision
 
 demo: cargo ## replays the article's experiment on this machine
 	@tests/setup/packages.sh

@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use tests::function::{Function, built};
+use tests::function::{Function, built, median, starts};
 use tests::local_aws::LocalAws;
 
 const STARTS: usize = 15;
@@ -21,24 +21,11 @@ const MOST_MEMORY: u64 = 64 * 1024;
 /// A Python function's start may be so many times ours, at least.
 const LEAST_RATIO: f64 = 10.0;
 
-/// A function in Python, by the same runtime API: its imports, and its first poll.
-const PYTHON: &str = "
-import os, urllib.request
-import boto3
-urllib.request.urlopen('http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2018-06-01/runtime/invocation/next').read()
-";
-
 #[tokio::main]
 async fn main() {
     let aws = LocalAws::start().await.unwrap();
     let secret = secret(&aws).await;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    // By turns, so that both meet the same machine.
-    for _ in 0..STARTS {
-        ours.push(Function::start(intake(&aws, &secret)).await.unwrap().start);
-        theirs.push(Function::start(python(&aws)).await.unwrap().start);
-    }
-    let (ours, theirs) = (median(ours), median(theirs));
+    let (ours, theirs) = starts(STARTS, || intake(&aws, &secret), &aws).await.unwrap();
     let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
     println!(
         "start to the first poll, median of {STARTS}: {ours:.1?}; a Python function with boto3: {theirs:.1?}, {ratio:.0} times"
@@ -79,12 +66,6 @@ fn intake(aws: &LocalAws, secret: &str) -> Command {
     command
 }
 
-fn python(aws: &LocalAws) -> Command {
-    let mut command = aws.command("python");
-    command.args(["-c", PYTHON]);
-    command
-}
-
 /// A signed webhook, as a function URL hands it on.
 fn webhook(delivery: u32) -> Value {
     let body = json!({
@@ -108,9 +89,4 @@ fn webhook(delivery: u32) -> Value {
         },
         "body": body, "isBase64Encoded": false,
     })
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }

@@ -18,6 +18,8 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 
+use crate::local_aws::LocalAws;
+
 /// How long a function has to poll for its first event, and for an answer.
 const LIMIT: Duration = Duration::from_mins(5);
 
@@ -100,6 +102,36 @@ impl Drop for Function {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A function in Python, by the same runtime API: its imports, and its first poll.
+const PYTHON: &str = "
+import os, urllib.request
+import boto3
+urllib.request.urlopen('http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2018-06-01/runtime/invocation/next').read()
+";
+
+/// How long a function takes from its start to its first poll, and how long one in Python that imports boto3 does:
+/// the medians of so many starts each, by turns, so that both meet the same machine.
+pub async fn starts(
+    count: usize,
+    ours: impl Fn() -> Command,
+    aws: &LocalAws,
+) -> anyhow::Result<(Duration, Duration)> {
+    let (mut own, mut python) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        own.push(Function::start(ours()).await?.start);
+        let mut command = aws.command("python");
+        command.args(["-c", PYTHON]);
+        python.push(Function::start(command).await?.start);
+    }
+    Ok((median(own), median(python)))
+}
+
+/// The middle one of some times; zero of none.
+pub fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// A function of this workspace, as the profile has built it that this program is of.
