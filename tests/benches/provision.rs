@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that can't be set up has nothing to measure")]
 
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::function::{Function, built, median, starts};

@@ -24,7 +24,7 @@ const FOR_CLOUDFORMATION: Duration = Duration::from_mins(1);
 /// The moments of an invocation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
-    /// When the first invocation for this request began, in milliseconds since 1970.
+    /// When CloudFormation asked, as far as is known, in milliseconds since 1970.
     pub(crate) started: u64,
     pub(crate) until: Until,
     /// Then it is too late to answer.
@@ -45,7 +45,9 @@ impl Deadline {
     pub(crate) fn of(context: &Context, request: &Request) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let started = request.continuation.as_ref().map_or(now_ms, |left| left.started.min(now_ms));
+        // An event may have waited in a queue, or be delivered again.
+        let left = request.continuation.as_ref().map(|left| left.started);
+        let started = [left, request.response_url.signed_at()].into_iter().flatten().fold(now_ms, u64::min);
         let passed = Duration::from_millis(now_ms - started);
         let remaining = Duration::from_millis(context.deadline).saturating_sub(now);
         Self::after(remaining, started, passed, request.service_timeout())

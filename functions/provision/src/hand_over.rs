@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::aws::lambda::Lambda;
 use crate::backoff::Backoff;
@@ -21,14 +21,13 @@ const MOST_INVOCATIONS: u32 = 100;
 /// What is kept for answering that there is no next invocation.
 const FOR_ANSWERING: Duration = Duration::from_secs(3);
 
-/// The next invocation.
-#[derive(Debug)]
+/// The next invocation. It is not shown: the event holds the `ResponseURL`.
 pub(crate) struct Next {
     /// The ARN by which this one was invoked.
     pub(crate) function: String,
     /// The event of this one.
     pub(crate) event: Value,
-    /// When the first one began, in milliseconds since 1970.
+    /// When the request's time began, in milliseconds since 1970.
     pub(crate) started: u64,
 }
 
@@ -54,14 +53,19 @@ impl Next {
         let until = answer - FOR_ANSWERING.min(answer.saturating_duration_since(Instant::now()) / 2);
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
         loop {
-            let Err(error) = lambda.invoke_later(&self.function, &event).await else { return Ok(()) };
+            let asked = timeout_at(until, lambda.invoke_later(&self.function, &event)).await;
+            let error = match asked {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "was not answered in time".to_owned(),
+            };
             let pause = backoff.next_pause();
             if Instant::now() + pause >= until {
                 return Err(failed(format!(
                     "no other invocation can go on with this, since Invoke {error}; so far: {waiting_for}"
                 )));
             }
-            tracing::warn!(%error, "the next invocation is asked for again");
+            tracing::warn!(error, "the next invocation is asked for again");
             sleep(pause).await;
         }
     }

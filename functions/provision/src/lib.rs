@@ -69,8 +69,10 @@ impl Provision {
         Self { clients, lambda: Lambda::new(signed), answerable, sender: Sender::default() }
     }
 
-    /// Carries one request out and answers it, or hands it to another invocation. An error means that no
-    /// answer was sent: then Lambda delivers the request again.
+    /// Carries one request out and answers it, or hands it to another invocation. An error means that an
+    /// answer could not be delivered: then Lambda delivers the request again. Where a second delivery can't
+    /// help, since nobody can be answered or the answer was refused, the log alone says so: it would only do
+    /// the work again, which may be somebody else's by then.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<(), Unanswered> {
         let LambdaEvent { payload, context } = event;
         let request = Arc::new(Request::read(payload.clone()));
@@ -89,7 +91,12 @@ impl Provision {
                 .await
                 .inspect_err(|error| tracing::error!(%error, "CloudFormation was not answered"))
         };
-        answered.instrument(span).await.map_err(Unanswered)
+        match answered.instrument(span).await {
+            Err(cause @ Cause::Send(SendError::Undelivered { .. } | SendError::NoClient(_))) => {
+                Err(Unanswered(cause))
+            }
+            Err(Cause::Url(_) | Cause::Send(SendError::Refused(_))) | Ok(()) => Ok(()),
+        }
     }
 
     async fn answer(&self, request: Arc<Request>, deadline: Deadline, next: Next) -> Result<(), Cause> {

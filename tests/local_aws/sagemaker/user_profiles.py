@@ -90,10 +90,10 @@ def list_spaces(request: Request) -> Request:
 
 
 def security_groups_of_profile(request: Request) -> list[str]:
-    """The groups of a profile's apps: its own, or else the domain's."""
+    """The groups of a profile's apps: the domain's and its own (UserSettings: SecurityGroups "is aggregated")."""
     settings = find_profile(request).settings.get("UserSettings", {})
     defaults = domains.find(request).settings.get("DefaultUserSettings", {})
-    return settings.get("SecurityGroups") or defaults.get("SecurityGroups", [])
+    return list(dict.fromkeys(defaults.get("SecurityGroups", []) + settings.get("SecurityGroups", [])))
 
 
 def security_groups_of_space(request: Request) -> list[str]:

@@ -1,10 +1,10 @@
 //! Lambda: this function, invoked by itself.
 
 use hyper::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 
-use super::signed::{Call, Service};
+use super::signed::{Call, SEGMENT, Service};
 use super::{CallError, Signed, refusal};
 
 const LAMBDA: Service = Service { host: "lambda", signing_name: "lambda", is_s3: false };
@@ -22,8 +22,7 @@ impl Lambda {
     /// Has a function invoked with an event, asynchronously. Lambda has taken it when this comes back.
     /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
     pub(crate) async fn invoke_later(&self, function: &str, event: &Value) -> Result<(), CallError> {
-        let path =
-            format!("/2015-03-31/functions/{}/invocations", utf8_percent_encode(function, NON_ALPHANUMERIC));
+        let path = format!("/2015-03-31/functions/{}/invocations", utf8_percent_encode(function, SEGMENT));
         let body = event.to_string().into_bytes();
         let call = Call { method: Method::POST, path: &path, headers: &[LATER], body };
         let answer = self.0.send(LAMBDA, call).await?;

@@ -1,14 +1,14 @@
 //! S3: an object, read whole.
 
 use hyper::Method;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 
-use super::signed::{Call, Service};
+use super::signed::{Call, SEGMENT, Service};
 use super::{CallError, Signed, refusal};
 
 const S3_SERVICE: Service = Service { host: "s3", signing_name: "s3", is_s3: true };
-/// What stays as it is in a path, beside letters and digits (RFC 3986, 2.3).
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The slashes of a key stay.
+const PATH: &AsciiSet = &SEGMENT.remove(b'/');
 
 /// The service.
 #[derive(Debug, Clone)]

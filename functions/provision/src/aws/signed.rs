@@ -13,6 +13,7 @@ use egress::aws::with_causes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use tokio::time::timeout;
 
 use super::calls::Calls;
@@ -24,6 +25,9 @@ const ONE_CALL: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read, in bytes: a page of a listing has a tenth of it.
 const LARGEST_ANSWER: usize = 4 * 1_024 * 1_024;
+
+/// What is encoded in a part of a path: all but what RFC 3986, 2.3, calls unreserved, as the SDK does it.
+pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Sends signed requests.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ pub(super) const FIELD: &str = "Continuation";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Continuation {
-    /// When the first invocation began, in milliseconds since 1970.
+    /// When CloudFormation asked, or the first invocation began, in milliseconds since 1970.
     pub(crate) started: u64,
     /// How many invocations there were before.
     pub(crate) invocations: u32,

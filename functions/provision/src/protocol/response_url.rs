@@ -5,6 +5,8 @@ use std::fmt;
 
 use hyper::Uri;
 use hyper::http::uri::Scheme;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use crate::aws::dns_suffix;
 
@@ -116,6 +118,15 @@ impl ResponseUrl {
     pub(crate) fn new(url: String) -> Self {
         Self(url)
     }
+
+    /// When CloudFormation signed it, and so asked, in milliseconds since 1970; none where it doesn't say.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>
+    pub(crate) fn signed_at(&self) -> Option<u64> {
+        let query = self.0.split_once('?')?.1;
+        let (_, date) = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "X-Amz-Date")?;
+        let date = DateTime::strptime("%Y%m%dT%H%M%SZ", date.as_ref()).ok()?;
+        u64::try_from(date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond()).ok()
+    }
 }
 
 #[cfg(test)]
@@ -155,6 +166,17 @@ mod tests {
     fn the_signed_bytes_stay_as_they_are() {
         let url = "https://cloudformation-custom-resource-response-euwest1.s3.amazonaws.com/arn%3Aaws%3Acloudformation%3Aeu-west-1%3A123456789012%3Astack/demo/1%7CGrants%7C2?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=A%2F20260101%2Feu-west-1%2Fs3%2Faws4_request&X-Amz-Signature=0a%2b+~|%7c&x=";
         assert_eq!(check(url).as_deref(), Ok(url));
+    }
+
+    #[test]
+    fn a_signature_says_when_it_was_made() {
+        let at = |url: &str| ResponseUrl::new(url.to_owned()).signed_at();
+        assert_eq!(at("https://a/b?X-Amz-Date=20261128T100000Z&X-Amz-Expires=7200"), Some(1_795_860_000_000));
+        for other in
+            ["", "https://a/b", "https://a/b?X-Amz-Date=soon", "https://a/b?X-Amz-Date=19000101T000000Z"]
+        {
+            assert_eq!(at(other), None, "{other}");
+        }
     }
 
     #[test]

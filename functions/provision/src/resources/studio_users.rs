@@ -3,9 +3,10 @@
 //! <https://docs.aws.amazon.com/sagemaker/latest/dg/studio-notebooks-and-internet-access.html>
 //!
 //! Properties: `DomainId`, `VpcId`, `UserProfileNames` (may be empty), `ExecutionRole` (an ARN);
-//! `SecurityGroupIds` (up to 4, for everybody beside their own) and `Tags` may be left out. Data: `DomainId`,
-//! `SecurityGroupIds` in the order of the names, and each user's group by the user's name. The physical id
-//! has the domain in it.
+//! `SecurityGroupIds` (up to 2, for everybody beside their own) and `Tags` may be left out. Data: `DomainId`,
+//! each user's group by the user's name, and `SecurityGroupIds` in the order of the names. The physical id
+//! has the domain in it; that of a Create that has failed says so, since its Delete takes what it has made
+//! and nothing else.
 //!
 //! A user's security group lets the user's apps reach each other (TCP 8192-65535) and everything out, to the
 //! firewall; NFS goes by groups that SageMaker adds. Its tags say whose it is and with which settings the
@@ -13,7 +14,7 @@
 //! resource's is not taken over.
 //!
 //! Whoever is no longer on the list loses their apps, their spaces (shared ones that are theirs, too), their
-//! profile and their group, in this order. A Delete clears the whole domain, since a domain with anything in
+//! profile and their group, in this order, once all others are as they are to be. A Delete clears the whole domain, since a domain with anything in
 //! it can't be deleted: what people and administrators have made by hand goes, too. The users of another
 //! resource of this kind are left.
 
@@ -33,7 +34,7 @@ use crate::aws::ec2::SecurityGroup;
 use crate::aws::sagemaker::{Profile, Status, UserSettings};
 use crate::protocol::properties::PropertyError;
 use crate::protocol::request::Request;
-use plan::{Group, Step, World};
+use plan::{Group, State, Step, World};
 use wanted::{Owner, Present, Settings, Wanted};
 
 /// The tags of a user's security group.
@@ -148,18 +149,16 @@ impl StudioUsers {
                 done("DeleteTags", network.untag(group, dropped_tags).await)?;
             }
         }
-        let mut tags = settings.tags.clone();
-        tags.extend(present.settings_tag());
-        done("CreateTags", network.tag(group, &tags).await)
+        done("CreateTags", network.tag(group, &present.group_tags(user)).await)
     }
 }
 
 impl Resource for StudioUsers {
     type World = World;
-    type State = ();
+    type State = State;
     type Act = Vec<Step>;
 
-    async fn look(&self, (): &()) -> Result<World, Problem> {
+    async fn look(&self, _: &State) -> Result<World, Problem> {
         let Some((domain, vpc)) = self.wanted.place() else { return Ok(World::default()) };
         let studio = &self.clients.studio;
         let apps = studio.apps(domain).await.map_err(|error| Problem::of_call("ListApps", &error))?;
@@ -175,8 +174,8 @@ impl Resource for StudioUsers {
         Ok(World { groups, profiles, spaces, apps, reasons })
     }
 
-    fn next(&self, (): &mut (), world: &World) -> Next<Vec<Step>> {
-        self.wanted.next(world)
+    fn next(&self, state: &mut State, world: &World) -> Next<Vec<Step>> {
+        self.wanted.next(state, world)
     }
 
     /// All steps are tried, whatever becomes of one of them; then what won't pass is told before what may.

@@ -86,7 +86,7 @@ impl Edge {
     fn invoke(&mut self, received: &Received) -> Reply {
         assert_eq!(
             received.line,
-            "POST /2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu%2Dwest%2D1%3A123456789012%3Afunction%3Ademo%2Dprovision/invocations"
+            "POST /2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Ademo-provision/invocations"
         );
         assert_eq!(received.header("x-amz-invocation-type"), Some("Event"));
         assert!(received.header("authorization").unwrap().contains("/eu-west-1/lambda/aws4_request"));

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::super::Next;
 use super::removal;
 use super::wanted::{Owner, Present, Wanted};
@@ -12,6 +14,13 @@ use crate::protocol::answer::Done;
 const AT_ONCE: usize = 20;
 /// So many names stand in what is waited for.
 const NAMED: usize = 3;
+
+/// What was begun for this request and may end otherwise: what has failed then fails again, what had failed
+/// before is tried.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct State {
+    begun: BTreeSet<String>,
+}
 
 /// What there is in the domain.
 #[derive(Debug, Default)]
@@ -61,36 +70,86 @@ pub(crate) enum Step {
     DeleteGroup(String),
 }
 
+impl Step {
+    /// What it begins that SageMaker goes on with by itself.
+    fn begins(&self) -> Option<String> {
+        match self {
+            Self::MakeProfile { user, .. } => Some(made(user)),
+            Self::DeleteProfile(user) => Some(deleted("user profile", user)),
+            Self::DeleteSpace(space) => Some(deleted("space", space)),
+            _ => None,
+        }
+    }
+}
+
+fn made(user: &str) -> String {
+    format!("make {user}")
+}
+
+fn deleted(kind: &str, name: &str) -> String {
+    format!("delete {kind} {name}")
+}
+
+impl State {
+    /// Whether the profile was made for this request.
+    fn has_made(&self, user: &str) -> bool {
+        self.begun.contains(&made(user))
+    }
+
+    /// Whether its deletion was begun for this request.
+    pub(super) fn has_deleted(&self, kind: &str, name: &str) -> bool {
+        self.begun.contains(&deleted(kind, name))
+    }
+
+    fn remember(&mut self, next: &Next<Vec<Step>>) {
+        if let Next::Act(steps) = next {
+            self.begun.extend(steps.iter().filter_map(Step::begins));
+        }
+    }
+}
+
+impl World {
+    /// Why a user profile has failed.
+    pub(super) fn reason(&self, user: &str) -> &str {
+        self.reasons.get(user).map_or("SageMaker gives no reason", String::as_str)
+    }
+}
+
 /// What comes next, for all users together.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     /// What is on its way, in words.
     pub(super) waits: Vec<String>,
+    /// What won't come to an end, and why.
+    pub(super) failures: Vec<String>,
 }
 
 impl Wanted {
-    pub(crate) fn next(&self, world: &World) -> Next<Vec<Step>> {
-        match self {
-            Self::Present(present) => present.next(world),
-            Self::Cleared(cleared) => match cleared.plan(world).next() {
+    pub(crate) fn next(&self, state: &mut State, world: &World) -> Next<Vec<Step>> {
+        let next = match self {
+            Self::Present(present) => present.next(state, world),
+            Self::Cleared(cleared) => match cleared.plan(state, world).next() {
                 Some(next) => next,
                 None => Next::Done(Done { note: cleared.note(world), ..Done::default() }),
             },
             Self::Nothing => Next::Done(Done::default()),
-        }
+        };
+        state.remember(&next);
+        next
     }
 
     /// The id that the resource has as soon as something of it is there.
     pub(crate) fn made(&self, world: &World) -> Option<String> {
         let Self::Present(present) = self else { return None };
         let own = world.groups.values().any(|group| group.owner.as_ref() == Some(&present.owner));
-        own.then(|| present.physical_id())
+        own.then(|| present.id_so_far())
     }
 }
 
 impl Plan {
-    /// Steps before waits: what can be done is done while other things are on their way.
+    /// Steps before waits, and both before failures: what can be done is done while other things are on
+    /// their way, and whatever becomes of them.
     pub(super) fn next(mut self) -> Option<Next<Vec<Step>>> {
         if !self.steps.is_empty() {
             self.steps.truncate(AT_ONCE);
@@ -98,7 +157,8 @@ impl Plan {
         }
         let (count, named) = (self.waits.len(), self.waits.get(..NAMED).unwrap_or(&self.waits).join(", "));
         match count.checked_sub(NAMED) {
-            _ if count == 0 => None,
+            _ if count == 0 && self.failures.is_empty() => None,
+            _ if count == 0 => Some(Next::Failed(self.failures.join("; "))),
             None | Some(0) => Some(Next::Wait(named)),
             Some(more) => Some(Next::Wait(format!("{named} and {more} more"))),
         }
@@ -106,20 +166,25 @@ impl Plan {
 }
 
 impl Present {
-    fn next(&self, world: &World) -> Next<Vec<Step>> {
+    fn next(&self, state: &State, world: &World) -> Next<Vec<Step>> {
         if let Some(reason) = self.taken(world) {
             return Next::Failed(reason);
         }
         let mut plan = Plan::default();
         for user in &self.users {
-            if let Err(reason) = self.user(user, world, &mut plan) {
+            if let Err(reason) = self.user(user, state, world, &mut plan) {
                 return Next::Failed(reason);
             }
         }
+        if let Some(next) = plan.next() {
+            return next;
+        }
+        // Nobody loses their work for an Update that fails and is taken back.
+        let mut plan = Plan::default();
         let own = world.groups.iter().filter(|(_, group)| group.owner.as_ref() == Some(&self.owner));
         let known: BTreeSet<_> = self.users.iter().collect();
         for (user, group) in own.filter(|(user, _)| !known.contains(user)) {
-            removal::user(user, &group.id, world, &mut plan);
+            removal::user(user, &group.id, state, world, &mut plan);
         }
         plan.next().unwrap_or_else(|| Next::Done(self.done(world)))
     }
@@ -142,7 +207,7 @@ impl Present {
     }
 
     /// What is to be done for one user. An error says why there will be no such profile.
-    fn user(&self, user: &str, world: &World, plan: &mut Plan) -> Result<(), String> {
+    fn user(&self, user: &str, state: &State, world: &World, plan: &mut Plan) -> Result<(), String> {
         let (user, profile) = (user.to_owned(), world.profiles.get(user));
         let Some(group) = world.groups.get(&user) else {
             plan.steps.push(Step::MakeGroup { user });
@@ -160,8 +225,10 @@ impl Present {
             Some(Status::InService | Status::UpdateFailed) if !settled => {
                 plan.steps.push(Step::Settle { user, group: group.id.clone() });
             }
-            Some(Status::Failed | Status::UpdateFailed | Status::DeleteFailed) => {
-                let reason = world.reasons.get(&user).map_or("SageMaker gives no reason", String::as_str);
+            Some(Status::Failed) if !state.has_made(&user) => plan.steps.push(Step::DeleteProfile(user)),
+            Some(Status::DeleteFailed) => removal::profile(&user, state, world, plan),
+            Some(Status::Failed | Status::UpdateFailed) => {
+                let reason = world.reason(&user);
                 return Err(format!("the user profile {user} has failed: {reason}"));
             }
             Some(Status::Deleting | Status::Deleted) => {
@@ -177,11 +244,10 @@ impl Present {
             self.users.iter().filter_map(|user| Some((user.clone(), world.groups.get(user)?.id.clone())));
         let groups: Vec<_> = groups.collect();
         let ids: Vec<_> = groups.iter().map(|(_, id)| id.as_str()).collect();
-        let mut data = vec![
-            ("DomainId".to_owned(), self.domain.clone()),
-            ("SecurityGroupIds".to_owned(), ids.join(",")),
-        ];
+        let all = ("SecurityGroupIds".to_owned(), ids.join(","));
+        let mut data = vec![("DomainId".to_owned(), self.domain.clone())];
         data.extend(groups);
+        data.push(all);
         Done { physical_id: Some(self.physical_id()), data, ..Done::default() }
     }
 }

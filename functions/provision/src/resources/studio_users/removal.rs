@@ -4,24 +4,24 @@
 
 use std::collections::BTreeSet;
 
-use super::plan::{Plan, Step, World};
+use super::plan::{Plan, State, Step, World};
 use super::wanted::Cleared;
 use crate::aws::sagemaker::{App, Space, Status};
 
 impl Cleared {
     /// What is left to do until nothing is there that would keep the domain from going.
-    pub(super) fn plan(&self, world: &World) -> Plan {
+    pub(super) fn plan(&self, state: &State, world: &World) -> Plan {
         let mut plan = Plan::default();
         let own = world.groups.iter().filter(|(_, group)| group.owner.as_ref() == Some(&self.owner));
         if !self.whole {
-            own.for_each(|(user, group)| self::user(user, &group.id, world, &mut plan));
+            own.for_each(|(user, group)| self::user(user, &group.id, state, world, &mut plan));
             return plan;
         }
         let others = self.others(world);
         let is_others = |user: &str| others.contains(user);
-        spaces(world, |space| !space.owner().is_some_and(is_others), &mut plan);
+        spaces(|space| !space.owner().is_some_and(is_others), state, world, &mut plan);
         for user in world.profiles.keys().filter(|user| !is_others(user)) {
-            profile(user, world, &mut plan);
+            profile(user, state, world, &mut plan);
         }
         own.for_each(|(user, group)| self::group(user, &group.id, world, &mut plan));
         plan
@@ -44,14 +44,14 @@ impl Cleared {
 }
 
 /// Everything of one user.
-pub(super) fn user(user: &str, group: &str, world: &World, plan: &mut Plan) {
-    spaces(world, |space| space.owner() == Some(user), plan);
-    profile(user, world, plan);
+pub(super) fn user(user: &str, group: &str, state: &State, world: &World, plan: &mut Plan) {
+    spaces(|space| space.owner() == Some(user), state, world, plan);
+    profile(user, state, world, plan);
     self::group(user, group, world, plan);
 }
 
 /// The spaces that are meant, with the apps in them.
-fn spaces(world: &World, are_meant: impl Fn(&Space) -> bool, plan: &mut Plan) {
+fn spaces(are_meant: impl Fn(&Space) -> bool, state: &State, world: &World, plan: &mut Plan) {
     for space in world.spaces.iter().filter(|space| are_meant(space)) {
         let in_it = |app: &&App| app.space_name.as_ref() == Some(&space.name);
         if apps(world.apps.iter().filter(in_it), plan) {
@@ -63,13 +63,16 @@ fn spaces(world: &World, are_meant: impl Fn(&Space) -> bool, plan: &mut Plan) {
             Status::Pending | Status::Updating => {
                 plan.waits.push(format!("the space {} is changing", space.name));
             }
+            Status::DeleteFailed if state.has_deleted("space", &space.name) => {
+                plan.failures.push(format!("the space {} can't be deleted, says SageMaker", space.name));
+            }
             _ => plan.steps.push(Step::DeleteSpace(space.name.clone())),
         }
     }
 }
 
 /// A profile goes as soon as its own apps and its spaces are gone.
-fn profile(user: &str, world: &World, plan: &mut Plan) {
+pub(super) fn profile(user: &str, state: &State, world: &World, plan: &mut Plan) {
     let own = |app: &&App| app.space_name.is_none() && app.user_profile_name.as_deref() == Some(user);
     let has_apps = apps(world.apps.iter().filter(own), plan);
     let Some(profile) = world.profiles.get(user).filter(|_| !has_apps && !has_spaces(user, world)) else {
@@ -79,6 +82,9 @@ fn profile(user: &str, world: &World, plan: &mut Plan) {
         Status::Deleted => {}
         Status::Deleting => plan.waits.push(format!("the user profile {user} is being deleted")),
         Status::Pending | Status::Updating => plan.waits.push(format!("the user profile {user} is changing")),
+        Status::DeleteFailed if state.has_deleted("user profile", user) => {
+            plan.failures.push(format!("the user profile {user} can't be deleted: {}", world.reason(user)));
+        }
         _ => plan.steps.push(Step::DeleteProfile(user.to_owned())),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::plan::{Group, Step, World};
+use super::plan::{Group, State, Step, World};
 use super::wanted::Wanted;
 use crate::aws::calls::Calls;
 use crate::aws::sagemaker::{App, Profile, Space, Status};
@@ -67,10 +67,10 @@ impl SlowDomain {
 
 impl Resource for SlowDomain {
     type World = World;
-    type State = ();
+    type State = State;
     type Act = Vec<Step>;
 
-    async fn look(&self, (): &()) -> Result<World, Problem> {
+    async fn look(&self, _: &State) -> Result<World, Problem> {
         (0..4).for_each(|_| self.calls.count());
         let mut people = self.people.lock().unwrap();
         let gone = |since: Option<Instant>| since.is_some_and(|since| since.elapsed() >= self.each);
@@ -112,8 +112,8 @@ impl Resource for SlowDomain {
         })
     }
 
-    fn next(&self, (): &mut (), world: &World) -> Next<Vec<Step>> {
-        self.wanted.next(world)
+    fn next(&self, state: &mut State, world: &World) -> Next<Vec<Step>> {
+        self.wanted.next(state, world)
     }
 
     async fn act(&self, steps: Vec<Step>) -> Result<(), Problem> {

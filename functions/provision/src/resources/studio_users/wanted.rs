@@ -9,10 +9,19 @@ use crate::protocol::request::{Request, RequestType};
 
 /// What the physical id has before the domain's id.
 const ID: &str = "studio-users-";
+/// The same of one whose Create has not come to its end: then only what it has made itself is deleted.
+const UNFINISHED_ID: &str = "studio-users-unfinished-";
 /// The longest name of a user profile (SageMaker, `CreateUserProfile`).
 const LONGEST_NAME: usize = 63;
-/// The most security groups of a user profile, the user's own included.
-const MOST_GROUPS: usize = 5;
+/// The most security groups beside a user's own: of the five of a network interface, SageMaker adds one for
+/// NFS, and that of the domain's settings (`UserSettings`: they are "aggregated").
+/// <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UserSettings.html>
+const MOST_GROUPS: usize = 2;
+/// Names of `Data` that are no user's.
+const TAKEN_NAMES: [&str; 2] = ["DomainId", "SecurityGroupIds"];
+
+/// What the keys of the tags begin with by which a user's security group is known.
+pub(super) const OWN_TAGS: &str = "studio-egress:";
 
 /// What a request wants.
 #[derive(Debug)]
@@ -36,6 +45,8 @@ pub(crate) struct Present {
     pub(crate) owner: Owner,
     /// Tags that the properties had, and have no more.
     pub(crate) dropped_tags: Vec<String>,
+    /// What CloudFormation knows the resource by until now.
+    known_as: Option<String>,
 }
 
 /// What is to be gone.
@@ -68,10 +79,11 @@ impl Wanted {
         if request.kind != RequestType::Delete {
             return Ok(Self::Present(Present::read(request)?));
         }
-        let known = request.physical_resource_id.as_deref().and_then(|id| id.strip_prefix(ID));
-        let (whole, domain) = match known {
-            Some(domain) => (true, Some(domain.to_owned())),
-            None => (false, domain(&request.properties).ok()),
+        let known = |prefix| request.physical_resource_id.as_deref().and_then(|id| id.strip_prefix(prefix));
+        let (whole, domain) = match (known(UNFINISHED_ID), known(ID)) {
+            (Some(domain), _) => (false, Some(domain.to_owned())),
+            (None, Some(domain)) => (true, Some(domain.to_owned())),
+            (None, None) => (false, domain(&request.properties).ok()),
         };
         let owner = Owner::of(request);
         let vpc = vpc(&request.properties).ok();
@@ -94,7 +106,7 @@ impl Present {
         let settings = Settings {
             execution_role: execution_role(properties)?,
             security_groups: security_groups(properties)?,
-            tags: properties.tags("Tags")?,
+            tags: tags(properties)?,
         };
         let old = &request.old_properties;
         // What was wrong before is no reason to refuse what is right now.
@@ -111,12 +123,19 @@ impl Present {
             settings,
             owner: Owner::of(request),
             dropped_tags,
+            known_as: request.physical_resource_id.clone(),
         })
     }
 
     /// Another domain is another resource: the Delete of the old one clears the old domain.
     pub(crate) fn physical_id(&self) -> String {
         format!("{ID}{}", self.domain)
+    }
+
+    /// The id of what is there already while it isn't all.
+    pub(crate) fn id_so_far(&self) -> String {
+        let known = self.known_as.as_ref().filter(|known| **known == self.physical_id());
+        known.cloned().unwrap_or_else(|| format!("{UNFINISHED_ID}{}", self.domain))
     }
 }
 
@@ -164,18 +183,30 @@ fn execution_role(properties: &Properties) -> Result<String, PropertyError> {
 
 fn security_groups(properties: &Properties) -> Result<Vec<String>, PropertyError> {
     let groups = properties.list("SecurityGroupIds")?;
-    if groups.len() < MOST_GROUPS {
+    if groups.len() <= MOST_GROUPS {
         return Ok(groups);
     }
     let problem =
-        format!("has {} entries: beside a user's own there is room for {}", groups.len(), MOST_GROUPS - 1);
+        format!("has {} entries: beside a user's own there is room for {MOST_GROUPS}", groups.len());
     Err(wrong("SecurityGroupIds", problem))
+}
+
+fn tags(properties: &Properties) -> Result<BTreeMap<String, String>, PropertyError> {
+    let tags = properties.tags("Tags")?;
+    match tags.keys().find(|key| key.starts_with(OWN_TAGS)) {
+        None => Ok(tags),
+        Some(key) => Err(wrong("Tags", format!("has {}: such keys are the function's own", quoted(key)))),
+    }
 }
 
 fn users(properties: &Properties) -> Result<Vec<String>, PropertyError> {
     let users = properties.list("UserProfileNames")?;
     let mut seen = BTreeSet::new();
     for user in &users {
+        if TAKEN_NAMES.contains(&user.as_str()) {
+            let problem = format!("has {}: that is the name of something else in the answer", quoted(user));
+            return Err(wrong("UserProfileNames", problem));
+        }
         if !is_name(user) {
             let must = format!("must be letters, digits and inner hyphens, at most {LONGEST_NAME}");
             return Err(wrong("UserProfileNames", format!("has {}: a name {must}", quoted(user))));

@@ -14,6 +14,8 @@ pub(crate) struct People {
     pub(crate) apps: Vec<App>,
     /// Why a profile of this name comes to nothing.
     pub(crate) fail: BTreeMap<String, &'static str>,
+    /// Why a profile of this name can't be deleted.
+    pub(crate) cannot_go: BTreeMap<String, &'static str>,
     /// The most rows of a page, whatever is asked for; 0 for as many as are asked for.
     pub(crate) page: usize,
 }
@@ -84,6 +86,11 @@ impl People {
 
     fn look(&mut self) {
         tick(&mut self.spaces, |space| &mut space.going);
+        for (key, profile) in &mut self.profiles {
+            if profile.going == Some(1) && self.cannot_go.contains_key(&key.1) {
+                (profile.status, profile.going) = ("Delete_Failed", None);
+            }
+        }
         tick(&mut self.profiles, |profile| &mut profile.going);
         for (key, profile) in &mut self.profiles {
             profile.changing = profile.changing.saturating_sub(1);
@@ -134,7 +141,9 @@ impl State {
             "DescribeUserProfile" => {
                 let profile = self.people.profiles.get(&key("UserProfileName")).ok_or(missing)?;
                 let name = text("UserProfileName");
-                let reason = self.people.fail.get(&name).filter(|_| profile.status.contains("ailed"));
+                let reasons = [&self.people.cannot_go, &self.people.fail];
+                let mut reasons = reasons.into_iter().filter_map(|reasons| reasons.get(&name));
+                let reason = reasons.next().filter(|_| profile.status.contains("ailed"));
                 let arn = format!("arn:profile/{}/{name}", text("DomainId"));
                 return Ok(json!({"UserProfileArn": arn, "Status": profile.status, "FailureReason": reason})
                     .to_string());
