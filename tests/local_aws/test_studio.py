@@ -181,7 +181,7 @@ class Apps(unittest.TestCase):
         self.app("CodeEditor", SpaceName="shared")
         nfs = f"security-group-for-outbound-nfs-{self.domain}"
         groups = [[group["GroupName"] for group in interface["Groups"]] for interface in self.interfaces()]
-        self.assertEqual(groups, [["own", nfs], ["users", nfs], ["own", nfs], ["spaces", nfs]])
+        self.assertEqual(groups, [["users", "own", nfs], ["users", nfs], ["users", "own", nfs], ["spaces", nfs]])
         interface = self.interfaces()[0]
         self.assertRegex(interface["Description"], r"^\[DO NOT DELETE\] ENI managed by SageMaker for Studio Domain"
                                                    rf"\({self.domain}\) - [0-9a-f]{{32}}$")
