@@ -219,6 +219,22 @@ async fn what_had_failed_before_is_tried_again_once() {
 }
 
 #[tokio::test]
+async fn who_stays_with_spaces_in_a_profile_that_could_not_be_deleted_is_told_why() {
+    let stack = Stack::new().await;
+    create(&stack, &["bob"]).await;
+    {
+        let people = &mut stack.aws.studio.state.lock().unwrap().people;
+        people.add_space(DOMAIN, "bobs", Some("bob"));
+        people.cannot_go = [("bob".to_owned(), "its volume is in use")].into();
+        let bob = people.profiles.get_mut(&(DOMAIN.to_owned(), "bob".to_owned())).unwrap();
+        bob.status = "Delete_Failed";
+    }
+    let answer = update(&stack, properties(&["bob"]), properties(&["bob"])).await;
+    assert_eq!(reason(&answer), "the user profile bob has failed: its volume is in use");
+    assert!(stack.aws.studio.left().contains(&"space bobs".to_owned()));
+}
+
+#[tokio::test]
 async fn another_domain_is_another_resource_and_the_old_ones_delete_hurts_nothing() {
     let stack = Stack::new().await;
     create(&stack, &["alice"]).await;

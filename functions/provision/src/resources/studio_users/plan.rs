@@ -226,8 +226,11 @@ impl Present {
                 plan.steps.push(Step::Settle { user, group: group.id.clone() });
             }
             Some(Status::Failed) if !state.has_made(&user) => plan.steps.push(Step::DeleteProfile(user)),
-            Some(Status::DeleteFailed) => removal::profile(&user, state, world, plan),
-            Some(Status::Failed | Status::UpdateFailed) => {
+            // Nobody loses spaces by staying.
+            Some(Status::DeleteFailed) if !removal::has_spaces(&user, world) => {
+                removal::profile(&user, state, world, plan);
+            }
+            Some(Status::Failed | Status::UpdateFailed | Status::DeleteFailed) => {
                 let reason = world.reason(&user);
                 return Err(format!("the user profile {user} has failed: {reason}"));
             }

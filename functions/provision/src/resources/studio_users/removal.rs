@@ -97,7 +97,7 @@ fn group(user: &str, group: &str, world: &World, plan: &mut Plan) {
     }
 }
 
-fn has_spaces(user: &str, world: &World) -> bool {
+pub(super) fn has_spaces(user: &str, world: &World) -> bool {
     world.spaces.iter().any(|space| space.owner() == Some(user) && space.status != Status::Deleted)
 }
 
