@@ -263,9 +263,8 @@ async fn step<R: Resource>(
     let next = resource.next(state, &world);
     if let Next::Act(act) = &next {
         tracing::info!(?act, "next");
-        let done = resource.act(act.clone()).await;
+        resource.act(act.clone()).await?;
         pace.acted();
-        done?;
     }
     Ok(next)
 }

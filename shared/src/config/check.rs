@@ -142,6 +142,7 @@ impl Config {
             }
             if preset.domains.len() > LARGEST_PRESET {
                 found.add(field, format!("there are more than {LARGEST_PRESET}"));
+                continue;
             }
             for (index, pattern) in preset.domains.iter().enumerate() {
                 if let Err(reason) = DomainPattern::requested(&pattern.to_string(), &self.denied_domains) {

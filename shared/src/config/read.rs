@@ -9,6 +9,8 @@ use crate::validation::{File, Mistake, Mistakes, line_at};
 
 /// The most mistakes of form that are looked for: each costs another look at the whole.
 const MOST: usize = 50;
+/// The same of what is of the right form and can't be meant.
+const MOST_OF_MEANING: usize = 1_000;
 /// How deep tables and lists may be nested. Nothing here is deeper than 6.
 const DEEPEST: usize = 16;
 /// Stack for a text that is nested as deep as the parser lets it be, in bytes. It takes 80 tables in tables, each
@@ -33,7 +35,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Reading<'_>, Mistakes> {
     let root = stacker::maybe_grow(STACK, STACK, || toml(text))?;
     let mut reading = fields(text, root)?;
     let wrong = reading.config.check();
-    let certain = wrong.into_iter().filter(|(field, _)| reading.has_all_for(field));
+    // Who has more has seen enough; each line is looked for from the beginning of the text.
+    let certain = wrong.into_iter().filter(|(field, _)| reading.has_all_for(field)).take(MOST_OF_MEANING);
     let found: Vec<Mistake> = certain.map(|(field, reason)| reading.mistake(&field, &reason)).collect();
     reading.mistakes.extend(found);
     Ok(reading)

@@ -43,6 +43,7 @@ const RESOURCE_TAG: &str = "studio-egress:resource";
 const DOMAIN_TAG: &str = "studio-egress:domain";
 const USER_TAG: &str = "studio-egress:user-profile";
 const SETTINGS_TAG: &str = "studio-egress:settings";
+const FINISHED_TAG: &str = "studio-egress:finished";
 
 /// By these ports a user's apps reach each other.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/studio-notebooks-and-internet-access.html>
@@ -94,6 +95,10 @@ impl StudioUsers {
         let (operation, answer) = match step {
             Step::LetIn { group } => {
                 ("AuthorizeSecurityGroupIngress", network.let_in_within(group, PORTS_OF_APPS).await)
+            }
+            Step::Finish { group } => {
+                let tags = [(FINISHED_TAG.to_owned(), "true".to_owned())].into();
+                ("CreateTags", network.tag(group, &tags).await)
             }
             Step::DeleteApp(app) => ("DeleteApp", studio.delete_app(domain, app).await),
             Step::DeleteSpace(space) => ("DeleteSpace", studio.delete_space(domain, space).await),
@@ -234,6 +239,7 @@ impl Group {
             lets_in: group.lets_in,
             owner: owner.map(|(stack, resource)| Owner { stack, resource }),
             settings: tags.remove(SETTINGS_TAG),
+            finished: tags.contains_key(FINISHED_TAG),
         };
         Some((user, read))
     }

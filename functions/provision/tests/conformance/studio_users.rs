@@ -235,6 +235,45 @@ async fn who_stays_with_spaces_in_a_profile_that_could_not_be_deleted_is_told_wh
 }
 
 #[tokio::test]
+async fn a_create_that_was_made_good_loses_nothing_by_the_delete_of_the_failed_one() {
+    let stack = Stack::new().await;
+    stack.aws.studio.state.lock().unwrap().people.fail = [("bob".to_owned(), "no more profiles")].into();
+    let failed = create(&stack, &["alice", "bob"]).await["PhysicalResourceId"].clone();
+    stack.aws.studio.state.lock().unwrap().people.fail.clear();
+    assert_eq!(create(&stack, &["alice", "bob"]).await["Status"], "SUCCESS");
+
+    let deleted = stack.send(stack.deletion(USERS, &failed, properties(&["alice", "bob"]))).await;
+
+    assert_eq!((&deleted["Status"], profiles(&stack).len()), (&json!("SUCCESS"), 2));
+}
+
+#[tokio::test]
+async fn a_name_that_is_there_in_other_letters_is_not_waited_for() {
+    let stack = Stack::new().await;
+    create(&stack, &["alice"]).await;
+    let answer = update(&stack, properties(&["alice"]), properties(&["Alice"])).await;
+    assert_eq!(
+        reason(&answer),
+        "the user profile Alice is in d-1 already as alice: remove that one first, in an update of its own"
+    );
+    assert_eq!(profiles(&stack), ["alice"]);
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_throttled_is_no_deletion_that_failed() {
+    let stack = Stack::new().await;
+    create(&stack, &["bob"]).await;
+    {
+        let mut state = stack.aws.studio.state.lock().unwrap();
+        let bob = state.people.profiles.get_mut(&(DOMAIN.to_owned(), "bob".to_owned())).unwrap();
+        bob.status = "Delete_Failed";
+        state.refusals.push_back(("DeleteUserProfile", 400, "ThrottlingException"));
+    }
+    let answer = stack.send(stack.deletion(USERS, &id(), properties(&["bob"]))).await;
+    assert_eq!((&answer["Status"], stack.aws.studio.left()), (&json!("SUCCESS"), vec![]), "{answer}");
+}
+
+#[tokio::test]
 async fn another_domain_is_another_resource_and_the_old_ones_delete_hurts_nothing() {
     let stack = Stack::new().await;
     create(&stack, &["alice"]).await;

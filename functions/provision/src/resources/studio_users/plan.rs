@@ -12,6 +12,8 @@ use crate::protocol::answer::Done;
 
 /// So much is begun in one step, so that the log shows how it goes on.
 const AT_ONCE: usize = 20;
+/// So often something is asked for whose beginning isn't seen.
+const MOST_TRIES: u32 = 3;
 /// So many names stand in what is waited for.
 const NAMED: usize = 3;
 
@@ -19,7 +21,10 @@ const NAMED: usize = 3;
 /// before is tried.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
-    begun: BTreeSet<String>,
+    /// How often it was asked for. A call may come to nothing, and a listing be late.
+    asked: BTreeMap<String, u32>,
+    /// What was seen on its way.
+    seen: BTreeSet<String>,
 }
 
 /// What there is in the domain.
@@ -44,6 +49,8 @@ pub(crate) struct Group {
     pub(crate) owner: Option<Owner>,
     /// The digest of the settings that the user's profile was last given.
     pub(crate) settings: Option<String>,
+    /// Whether the request that made it has come to its end.
+    pub(crate) finished: bool,
 }
 
 /// One thing to do. Those of one step don't depend on each other.
@@ -64,6 +71,10 @@ pub(crate) enum Step {
         user: String,
         group: String,
     },
+    /// Marks the group as one of a request that has come to its end.
+    Finish {
+        group: String,
+    },
     DeleteApp(App),
     DeleteSpace(String),
     DeleteProfile(String),
@@ -75,6 +86,7 @@ impl Step {
     fn begins(&self) -> Option<String> {
         match self {
             Self::MakeProfile { user, .. } => Some(made(user)),
+            Self::Settle { user, .. } => Some(settled(user)),
             Self::DeleteProfile(user) => Some(deleted("user profile", user)),
             Self::DeleteSpace(space) => Some(deleted("space", space)),
             _ => None,
@@ -86,24 +98,39 @@ fn made(user: &str) -> String {
     format!("make {user}")
 }
 
+fn settled(user: &str) -> String {
+    format!("settle {user}")
+}
+
 fn deleted(kind: &str, name: &str) -> String {
     format!("delete {kind} {name}")
 }
 
 impl State {
-    /// Whether the profile was made for this request.
-    fn has_made(&self, user: &str) -> bool {
-        self.begun.contains(&made(user))
+    fn has_begun(&self, what: &str) -> bool {
+        self.seen.contains(what) || self.asked.get(what).is_some_and(|asked| *asked >= MOST_TRIES)
     }
 
     /// Whether its deletion was begun for this request.
     pub(super) fn has_deleted(&self, kind: &str, name: &str) -> bool {
-        self.begun.contains(&deleted(kind, name))
+        self.has_begun(&deleted(kind, name))
+    }
+
+    fn observe(&mut self, world: &World) {
+        let profiles = world.profiles.iter().filter_map(|(user, profile)| match profile.status {
+            Status::Pending => Some(made(user)),
+            Status::Updating => Some(settled(user)),
+            Status::Deleting => Some(deleted("user profile", user)),
+            _ => None,
+        });
+        let spaces = world.spaces.iter().filter(|space| space.status == Status::Deleting);
+        self.seen.extend(profiles.chain(spaces.map(|space| deleted("space", &space.name))));
     }
 
     fn remember(&mut self, next: &Next<Vec<Step>>) {
-        if let Next::Act(steps) = next {
-            self.begun.extend(steps.iter().filter_map(Step::begins));
+        let Next::Act(steps) = next else { return };
+        for begun in steps.iter().filter_map(Step::begins) {
+            *self.asked.entry(begun).or_default() += 1;
         }
     }
 }
@@ -127,6 +154,7 @@ pub(super) struct Plan {
 
 impl Wanted {
     pub(crate) fn next(&self, state: &mut State, world: &World) -> Next<Vec<Step>> {
+        state.observe(world);
         let next = match self {
             Self::Present(present) => present.next(state, world),
             Self::Cleared(cleared) => match cleared.plan(state, world).next() {
@@ -152,6 +180,8 @@ impl Plan {
     /// their way, and whatever becomes of them.
     pub(super) fn next(mut self) -> Option<Next<Vec<Step>>> {
         if !self.steps.is_empty() {
+            // A group may be held for long by the network interface of an app.
+            self.steps.sort_by_key(|step| matches!(step, Step::DeleteGroup(_)));
             self.steps.truncate(AT_ONCE);
             return Some(Next::Act(self.steps));
         }
@@ -186,6 +216,13 @@ impl Present {
         for (user, group) in own.filter(|(user, _)| !known.contains(user)) {
             removal::user(user, &group.id, state, world, &mut plan);
         }
+        if let Some(next) = plan.next() {
+            return next;
+        }
+        let mut plan = Plan::default();
+        let groups = self.users.iter().filter_map(|user| world.groups.get(user));
+        let finish = |group: &Group| Step::Finish { group: group.id.clone() };
+        plan.steps = groups.filter(|group| !group.finished).map(finish).collect();
         plan.next().unwrap_or_else(|| Next::Done(self.done(world)))
     }
 
@@ -196,6 +233,9 @@ impl Present {
             // One that this resource had before has lost its security group.
             None => world.profiles.contains_key(*user) && !self.before.contains(*user),
         };
+        if let Some(reason) = self.written_otherwise(world) {
+            return Some(reason);
+        }
         let taken: Vec<_> = self.users.iter().filter(elsewhere).map(String::as_str).collect();
         (!taken.is_empty()).then(|| {
             format!(
@@ -204,6 +244,19 @@ impl Present {
                 taken.join(", ")
             )
         })
+    }
+
+    /// SageMaker's names of user profiles "are not case sensitive" (`CreateUserProfile`).
+    fn written_otherwise(&self, world: &World) -> Option<String> {
+        let known: BTreeSet<_> = world.profiles.keys().chain(world.groups.keys()).collect();
+        let otherwise = |user: &String| {
+            known.iter().find(|known| **known != user && known.eq_ignore_ascii_case(user)).copied()
+        };
+        let (user, there) = self.users.iter().find_map(|user| Some((user, otherwise(user)?)))?;
+        Some(format!(
+            "the user profile {user} is in {} already as {there}: remove that one first, in an update of its own",
+            self.domain
+        ))
     }
 
     /// What is to be done for one user. An error says why there will be no such profile.
@@ -216,16 +269,21 @@ impl Present {
         if !group.lets_in {
             plan.steps.push(Step::LetIn { group: group.id.clone() });
         }
-        let settled = group.settings.as_ref() == Some(&self.settings.digest());
+        let has_settings = group.settings.as_ref() == Some(&self.settings.digest());
         match profile.map(|profile| profile.status) {
             // Without that rule its first app would not reach its kernels.
             None if group.lets_in => plan.steps.push(Step::MakeProfile { user, group: group.id.clone() }),
             None => {}
-            Some(Status::InService) if settled => {}
-            Some(Status::InService | Status::UpdateFailed) if !settled => {
+            Some(Status::InService) if has_settings => {}
+            Some(Status::InService) if !has_settings => {
                 plan.steps.push(Step::Settle { user, group: group.id.clone() });
             }
-            Some(Status::Failed) if !state.has_made(&user) => plan.steps.push(Step::DeleteProfile(user)),
+            Some(Status::UpdateFailed) if !state.has_begun(&settled(&user)) => {
+                plan.steps.push(Step::Settle { user, group: group.id.clone() });
+            }
+            Some(Status::Failed) if !state.has_begun(&made(&user)) => {
+                plan.steps.push(Step::DeleteProfile(user));
+            }
             // Nobody loses spaces by staying.
             Some(Status::DeleteFailed) if !removal::has_spaces(&user, world) => {
                 removal::profile(&user, state, world, plan);

@@ -13,6 +13,7 @@ impl Cleared {
     pub(super) fn plan(&self, state: &State, world: &World) -> Plan {
         let mut plan = Plan::default();
         let own = world.groups.iter().filter(|(_, group)| group.owner.as_ref() == Some(&self.owner));
+        let own = own.filter(|(_, group)| !(self.unfinished_only && group.finished));
         if !self.whole {
             own.for_each(|(user, group)| self::user(user, &group.id, state, world, &mut plan));
             return plan;

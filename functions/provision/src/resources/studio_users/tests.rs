@@ -87,7 +87,8 @@ impl Resource for SlowDomain {
             Some(cleared.owner)
         };
         let group = |id: &String| {
-            let group = Group { id: id.clone(), lets_in: true, owner: owner(), settings: None };
+            let group =
+                Group { id: id.clone(), lets_in: true, owner: owner(), settings: None, finished: true };
             (id.clone(), group)
         };
         let app = |(name, since): &(String, Option<Instant>)| App {

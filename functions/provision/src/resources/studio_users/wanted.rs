@@ -57,6 +57,8 @@ pub(crate) struct Cleared {
     pub(crate) owner: Owner,
     /// All that is in the domain; otherwise what a failed Create has made.
     pub(crate) whole: bool,
+    /// What a later request has brought to its end stays: the Create that failed has been made good.
+    pub(crate) unfinished_only: bool,
 }
 
 /// What each user profile is given, beside its own security group.
@@ -87,7 +89,9 @@ impl Wanted {
         };
         let owner = Owner::of(request);
         let vpc = vpc(&request.properties).ok();
-        Ok(domain.map_or(Self::Nothing, |domain| Self::Cleared(Cleared { domain, vpc, owner, whole })))
+        let unfinished_only = known(UNFINISHED_ID).is_some();
+        let cleared = |domain| Self::Cleared(Cleared { domain, vpc, owner, whole, unfinished_only });
+        Ok(domain.map_or(Self::Nothing, cleared))
     }
 
     /// The domain and the VPC that are to be looked at.
