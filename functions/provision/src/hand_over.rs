@@ -22,7 +22,7 @@ const MOST_INVOCATIONS: u32 = 100;
 const FOR_ANSWERING: Duration = Duration::from_secs(3);
 
 /// The next invocation. It is not shown: the event holds the `ResponseURL`.
-pub(crate) struct Next {
+pub(crate) struct NextInvocation {
     /// The ARN by which this one was invoked.
     pub(crate) function: String,
     /// The event of this one.
@@ -31,7 +31,7 @@ pub(crate) struct Next {
     pub(crate) started: u64,
 }
 
-impl Next {
+impl NextInvocation {
     /// Starts it. What it can't be started for is the reason of the request's failure.
     pub(crate) async fn hand_over(
         self,

@@ -29,7 +29,7 @@ use tracing::Instrument;
 use aws::Signed;
 use aws::lambda::Lambda;
 use deadline::{Deadline, Until};
-use hand_over::Next;
+use hand_over::NextInvocation;
 use protocol::answer::{self, Failed};
 use protocol::request::Request;
 use protocol::response_url::{Answerable, UrlError};
@@ -77,7 +77,11 @@ impl Provision {
         let LambdaEvent { payload, context } = event;
         let request = Arc::new(Request::read(payload.clone()));
         let deadline = Deadline::of(&context, &request);
-        let next = Next { function: context.invoked_function_arn, event: payload, started: deadline.started };
+        let next = NextInvocation {
+            function: context.invoked_function_arn,
+            event: payload,
+            started: deadline.started,
+        };
         let span = tracing::info_span!(
             "request",
             id = request.id,
@@ -99,7 +103,12 @@ impl Provision {
         }
     }
 
-    async fn answer(&self, request: Arc<Request>, deadline: Deadline, next: Next) -> Result<(), Cause> {
+    async fn answer(
+        &self,
+        request: Arc<Request>,
+        deadline: Deadline,
+        next: NextInvocation,
+    ) -> Result<(), Cause> {
         // Nothing is done for somebody who can't be answered.
         let address = self.answerable.check(&request.response_url)?;
         let outcome = match self.carry_out(&request, deadline.until).await {

@@ -275,7 +275,7 @@ impl Present {
             None if group.lets_in => plan.steps.push(Step::MakeProfile { user, group: group.id.clone() }),
             None => {}
             Some(Status::InService) if has_settings => {}
-            Some(Status::InService) if !has_settings => {
+            Some(Status::InService) => {
                 plan.steps.push(Step::Settle { user, group: group.id.clone() });
             }
             Some(Status::UpdateFailed) if !state.has_begun(&settled(&user)) => {
