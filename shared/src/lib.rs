@@ -18,7 +18,7 @@
 //! - [`adapter`]: ticket systems, each as a table of the configuration: what they say, and what they are told.
 //! - [`slack`]: what stands on the buttons that people press.
 //! - [`text`]: what came from outside, as people can be shown it.
-//! - [`web`]: calls of other systems, over HTTP.
+//! - [`web`]: calls of other systems, over HTTP; [`http`], the client of these and of AWS.
 //!
 //! The edges are traits with one AWS implementation each in [`aws`]:
 //! - [`firewall`], to read a rule group with its update token, write it with that token, in sync?
@@ -36,6 +36,7 @@ pub mod events;
 pub mod explain;
 pub mod firewall;
 pub mod history;
+pub mod http;
 pub mod ledger;
 pub mod lifecycle;
 pub mod policy;

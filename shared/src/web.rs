@@ -4,17 +4,12 @@
 //! a body is meant for the one it was sent to.
 
 use std::io;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Request, Response, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use serde::de::DeserializeOwned;
@@ -23,6 +18,7 @@ use tokio::time::timeout;
 pub use hyper::{Method, StatusCode};
 
 use crate::aws::with_causes;
+use crate::http::Http;
 
 /// The largest answer that is read, in bytes. Slack answers with the whole message, all but ASCII written in six
 /// bytes a character.
@@ -31,12 +27,10 @@ const LARGEST_ANSWER: usize = 256 * 1_024;
 /// (<https://docs.github.com/rest/using-the-rest-api/getting-started-with-the-rest-api#user-agent>).
 const NAME: HeaderValue = HeaderValue::from_static("studio-egress");
 
-type HttpsClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-
 /// Makes calls: to `https://`, and to a stand-in on the same machine at `http://127.0.0.1:…`.
 #[derive(Debug)]
 pub struct Web {
-    client: OnceLock<HttpsClient>,
+    http: Http,
     limit: Duration,
 }
 
@@ -78,7 +72,7 @@ impl Web {
     /// Makes calls that take so long at most, their answers read. Nothing is loaded before the first one: the root
     /// certificates would delay a function's start.
     pub fn new(limit: Duration) -> Self {
-        Self { client: OnceLock::new(), limit }
+        Self { http: Http::default(), limit }
     }
 
     /// Makes one call. An answer of whatever status is an answer.
@@ -89,7 +83,7 @@ impl Web {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Result<Answer, WebError> {
-        let client = self.client()?;
+        let client = self.http.client().map_err(WebError::NoRoots)?;
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = method;
         *request.uri_mut() = callable(url)?;
@@ -99,17 +93,6 @@ impl Web {
             read(response.map_err(|error| WebError::Broken(with_causes(&error)))?).await
         };
         timeout(self.limit, answered).await.map_err(|_| WebError::TooSlow(self.limit))?
-    }
-
-    fn client(&self) -> Result<&HttpsClient, WebError> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let connector = HttpsConnectorBuilder::new().with_native_roots().map_err(WebError::NoRoots)?;
-        let connector = connector.https_or_http().enable_http1().build();
-        // A connection kept open would be dead when the function is thawed for its next event.
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-        Ok(self.client.get_or_init(|| client))
     }
 }
 

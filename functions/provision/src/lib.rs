@@ -14,7 +14,6 @@ mod aws;
 mod backoff;
 mod deadline;
 mod hand_over;
-mod http;
 mod protocol;
 mod resources;
 
@@ -22,11 +21,11 @@ use std::any::Any;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use egress::aws::signed::Signed;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::Value;
 use tracing::Instrument;
 
-use aws::Signed;
 use aws::lambda::Lambda;
 use deadline::{Deadline, Until};
 use hand_over::NextInvocation;

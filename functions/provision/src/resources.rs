@@ -20,7 +20,8 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_sdk_networkfirewall::config::http::HttpResponse;
 use aws_sdk_networkfirewall::error::{ProvideErrorMetadata, SdkError};
-use egress::aws::with_causes;
+use egress::aws::signed::{CallError, Signed};
+use egress::aws::{S3, with_causes};
 use hyper::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,9 +30,7 @@ use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use crate::aws::calls::Calls;
 use crate::aws::ec2::Ec2;
-use crate::aws::s3::S3;
 use crate::aws::sagemaker::SageMaker;
-use crate::aws::{CallError, Signed};
 use crate::deadline::Until;
 use crate::protocol::answer::{Done, Failed, Outcome};
 use crate::protocol::continuation::Continuation;
@@ -61,7 +60,7 @@ pub(crate) struct Clients {
 impl Clients {
     /// Clients of one configuration, that send without an SDK's crate by `signed`.
     pub(crate) fn new(config: &SdkConfig, signed: &Signed) -> Self {
-        let calls = signed.calls();
+        let calls = Calls::of(signed);
         // What goes wrong is seen and done again here, in one place.
         let config = config.to_builder().retry_config(RetryConfig::disabled()).build();
         let firewall = aws_sdk_networkfirewall::config::Builder::from(&config).interceptor(calls.clone());

@@ -1,12 +1,21 @@
 //! The edges' AWS implementations, one module for each service.
+//!
+//! Those whose own crates of the SDK are out of proportion to the few calls that are made of them (compiling
+//! `aws-sdk-ec2` alone takes 8 GB of memory) are called by [`signed`] requests. Nothing there is tried again: who
+//! calls knows what may be.
 
 mod dynamodb;
+pub mod ec2;
 mod eventbridge;
 mod network_firewall;
+mod refusal;
+mod s3;
+pub mod signed;
 
 pub use dynamodb::{DynamoLedger, evidence};
 pub use eventbridge::EventBridgeBus;
 pub use network_firewall::NetworkFirewall;
+pub use s3::S3;
 
 use std::error::Error;
 
@@ -16,6 +25,15 @@ use aws_config::{BehaviorVersion, SdkConfig};
 /// `AWS_ENDPOINT_URL` for a local AWS): load it once, so that clients share their connections.
 pub async fn sdk_config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await
+}
+
+/// What the names of AWS's hosts end in, in the partition of a Region.
+pub fn dns_suffix(region: &str) -> &'static str {
+    match region.split_once('-') {
+        Some(("cn", _)) => "amazonaws.com.cn",
+        Some(("eusc", _)) => "amazonaws.eu",
+        _ => "amazonaws.com",
+    }
 }
 
 /// An error and what caused it, down to the operating system's own words: the `Display` of an error of the

@@ -6,12 +6,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use aws_sdk_networkfirewall::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_networkfirewall::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_networkfirewall::error::BoxError;
+use egress::aws::signed::Signed;
 
 /// A counter that the clients share; each attempt of a call counts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Calls(Arc<AtomicU32>);
 
 impl Calls {
+    /// Those of signed requests, to which the other clients' are added.
+    pub(crate) fn of(signed: &Signed) -> Self {
+        Self(signed.calls())
+    }
+
     /// One more.
     pub(crate) fn count(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);

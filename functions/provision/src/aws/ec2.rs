@@ -1,21 +1,13 @@
-//! EC2: security groups and network interfaces. Its query API of 2016-11-15: forms in, XML out.
+//! EC2: security groups and network interfaces.
 
 use std::collections::BTreeMap;
 
-use roxmltree::{Document, Node};
-
-use super::signed::Service;
-use super::{CallError, Signed, refusal};
-
-const EC2: Service = Service { host: "ec2", signing_name: "ec2", is_s3: false };
-const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+use egress::aws::ec2::{Element, Filter, numbered};
+use egress::aws::signed::{CallError, Signed};
 
 /// The service.
 #[derive(Debug, Clone)]
-pub(crate) struct Ec2(Signed);
-
-/// A filter: its name, and the values of which one has to be.
-pub(crate) type Filter<'a> = (&'a str, &'a [String]);
+pub(crate) struct Ec2(egress::aws::ec2::Ec2);
 
 /// A security group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +36,7 @@ pub(crate) struct Interface {
 
 impl Ec2 {
     pub(crate) fn new(signed: Signed) -> Self {
-        Self(signed)
+        Self(egress::aws::ec2::Ec2::new(signed))
     }
 
     /// The security groups that every filter lets through.
@@ -52,18 +44,18 @@ impl Ec2 {
         &self,
         filters: &[Filter<'_>],
     ) -> Result<Vec<SecurityGroup>, CallError> {
-        self.list("DescribeSecurityGroups", "securityGroupInfo", filters, SecurityGroup::read).await
+        self.0.list("DescribeSecurityGroups", "securityGroupInfo", filters, SecurityGroup::read).await
     }
 
     /// The rules of a security group.
     pub(crate) async fn rules(&self, group: &str) -> Result<Vec<Rule>, CallError> {
         let filters = [("group-id", &[group.to_owned()][..])];
-        self.list("DescribeSecurityGroupRules", "securityGroupRuleSet", &filters, Rule::read).await
+        self.0.list("DescribeSecurityGroupRules", "securityGroupRuleSet", &filters, Rule::read).await
     }
 
     /// The network interfaces that every filter lets through.
     pub(crate) async fn interfaces(&self, filters: &[Filter<'_>]) -> Result<Vec<Interface>, CallError> {
-        self.list("DescribeNetworkInterfaces", "networkInterfaceSet", filters, Interface::read).await
+        self.0.list("DescribeNetworkInterfaces", "networkInterfaceSet", filters, Interface::read).await
     }
 
     /// Makes a security group in a VPC. It lets everything out and nothing in.
@@ -81,7 +73,7 @@ impl Ec2 {
             ("TagSpecification.1.ResourceType".to_owned(), "security-group".to_owned()),
         ];
         form.extend(tag_form("TagSpecification.1.Tag", tags));
-        self.call("CreateSecurityGroup", form).await.map(drop)
+        self.0.call("CreateSecurityGroup", form).await.map(drop)
     }
 
     /// Lets TCP within a security group in, from one port to another.
@@ -96,21 +88,21 @@ impl Ec2 {
             ("IpPermissions.1.Groups.1.GroupId", group.to_owned()),
         ];
         let form = pairs.map(|(name, value)| (name.to_owned(), value)).into();
-        self.call("AuthorizeSecurityGroupIngress", form).await.map(drop)
+        self.0.call("AuthorizeSecurityGroupIngress", form).await.map(drop)
     }
 
     /// Gives a resource tags, beside those it has and in place of those of the same keys.
     pub(crate) async fn tag(&self, id: &str, tags: &BTreeMap<String, String>) -> Result<(), CallError> {
         let mut form = vec![("ResourceId.1".to_owned(), id.to_owned())];
         form.extend(tag_form("Tag", tags));
-        self.call("CreateTags", form).await.map(drop)
+        self.0.call("CreateTags", form).await.map(drop)
     }
 
     /// Takes tags from a resource.
     pub(crate) async fn untag(&self, id: &str, keys: &[String]) -> Result<(), CallError> {
         let mut form = vec![("ResourceId.1".to_owned(), id.to_owned())];
         form.extend((1..).zip(keys).map(|(index, key): (u32, _)| (format!("Tag.{index}.Key"), key.clone())));
-        self.call("DeleteTags", form).await.map(drop)
+        self.0.call("DeleteTags", form).await.map(drop)
     }
 
     /// Takes rules out of a security group, all of one direction.
@@ -118,107 +110,42 @@ impl Ec2 {
         let action = if egress { "RevokeSecurityGroupEgress" } else { "RevokeSecurityGroupIngress" };
         let mut form = vec![("GroupId".to_owned(), group.to_owned())];
         form.extend(numbered("SecurityGroupRuleId", rules));
-        self.call(action, form).await.map(drop)
+        self.0.call(action, form).await.map(drop)
     }
 
     /// Deletes a security group.
     pub(crate) async fn delete_security_group(&self, group: &str) -> Result<(), CallError> {
-        self.call("DeleteSecurityGroup", vec![("GroupId".to_owned(), group.to_owned())]).await.map(drop)
-    }
-
-    /// Every page of a listing.
-    async fn list<T>(
-        &self,
-        action: &str,
-        set: &str,
-        filters: &[Filter<'_>],
-        read: fn(Node<'_, '_>) -> Option<T>,
-    ) -> Result<Vec<T>, CallError> {
-        let mut rows = Vec::new();
-        let mut token = None;
-        loop {
-            let mut form = filter_form(filters);
-            form.extend(token.map(|token| ("NextToken".to_owned(), token)));
-            let body = self.call(action, form).await?;
-            let document = parse(&body)?;
-            let answer = document.root_element();
-            rows.extend(items(answer, set).filter_map(read));
-            token = text(answer, "nextToken").filter(|token| !token.is_empty());
-            if token.is_none() {
-                return Ok(rows);
-            }
-        }
-    }
-
-    async fn call(&self, action: &str, form: Vec<(String, String)>) -> Result<String, CallError> {
-        let body = form_urlencoded::Serializer::new(String::new())
-            .append_pair("Action", action)
-            .append_pair("Version", "2016-11-15")
-            .extend_pairs(form)
-            .finish();
-        let answer = self.0.post(EC2, &[FORM], body).await?;
-        if answer.status.is_success() { Ok(answer.text()) } else { Err(refusal::xml(&answer)) }
+        self.0.call("DeleteSecurityGroup", vec![("GroupId".to_owned(), group.to_owned())]).await.map(drop)
     }
 }
 
 impl SecurityGroup {
-    fn read(item: Node<'_, '_>) -> Option<Self> {
-        let has = |set| items(item, set).next().is_some();
-        let tag = |tag| Some((text(tag, "key")?, text(tag, "value").unwrap_or_default()));
+    fn read(item: Element<'_, '_>) -> Option<Self> {
+        let has = |set| item.items(set).next().is_some();
+        let tag = |tag: Element<'_, '_>| Some((tag.text("key")?, tag.text("value").unwrap_or_default()));
         Some(Self {
-            id: text(item, "groupId")?,
+            id: item.text("groupId")?,
             has_rules: has("ipPermissions") || has("ipPermissionsEgress"),
             lets_in: has("ipPermissions"),
-            tags: items(item, "tagSet").filter_map(tag).collect(),
+            tags: item.items("tagSet").filter_map(tag).collect(),
         })
     }
 }
 
 impl Rule {
-    fn read(item: Node<'_, '_>) -> Option<Self> {
-        let egress = text(item, "isEgress")? == "true";
-        Some(Self { id: text(item, "securityGroupRuleId")?, egress })
+    fn read(item: Element<'_, '_>) -> Option<Self> {
+        let egress = item.text("isEgress")? == "true";
+        Some(Self { id: item.text("securityGroupRuleId")?, egress })
     }
 }
 
 impl Interface {
-    fn read(item: Node<'_, '_>) -> Option<Self> {
+    fn read(item: Element<'_, '_>) -> Option<Self> {
         Some(Self {
-            id: text(item, "networkInterfaceId")?,
-            description: text(item, "description").unwrap_or_default(),
+            id: item.text("networkInterfaceId")?,
+            description: item.text("description").unwrap_or_default(),
         })
     }
-}
-
-fn parse(body: &str) -> Result<Document<'_>, CallError> {
-    Document::parse(body).map_err(|error| CallError::Unreadable(error.to_string()))
-}
-
-fn child<'a, 'input>(node: Node<'a, 'input>, name: &str) -> Option<Node<'a, 'input>> {
-    node.children().find(|child| child.tag_name().name() == name)
-}
-
-fn text(node: Node<'_, '_>, name: &str) -> Option<String> {
-    child(node, name).map(|child| child.text().unwrap_or_default().trim().to_owned())
-}
-
-/// The items of a set; none when there is no such set.
-fn items<'a, 'input: 'a>(node: Node<'a, 'input>, set: &str) -> impl Iterator<Item = Node<'a, 'input>> {
-    let children = child(node, set).into_iter().flat_map(|set| set.children());
-    children.filter(|child| child.tag_name().name() == "item")
-}
-
-fn filter_form(filters: &[Filter<'_>]) -> Vec<(String, String)> {
-    let mut form = Vec::new();
-    for (index, (name, values)) in (1..).zip(filters) {
-        form.push((format!("Filter.{index}.Name"), (*name).to_owned()));
-        form.extend(numbered(&format!("Filter.{index}.Value"), values));
-    }
-    form
-}
-
-fn numbered(name: &str, values: &[String]) -> impl Iterator<Item = (String, String)> {
-    (1..).zip(values).map(move |(index, value): (u32, _)| (format!("{name}.{index}"), value.clone()))
 }
 
 fn tag_form<'a>(
@@ -232,6 +159,8 @@ fn tag_form<'a>(
 
 #[cfg(test)]
 mod tests {
+    use egress::aws::ec2::page;
+
     use super::*;
 
     // As in EC2's API reference, shortened.
@@ -248,21 +177,11 @@ mod tests {
 
     #[test]
     fn groups_are_read_with_their_tags_and_whether_they_have_rules() {
-        let document = parse(GROUPS).unwrap();
-        let groups: Vec<_> =
-            items(document.root_element(), "securityGroupInfo").filter_map(SecurityGroup::read).collect();
+        let (groups, _) = page(GROUPS, "securityGroupInfo", SecurityGroup::read).unwrap();
         let tags = [("empty", ""), ("team", "data")].map(|(key, value)| (key.to_owned(), value.to_owned()));
         let first = SecurityGroup { id: "sg-1".into(), has_rules: true, lets_in: false, tags: tags.into() };
         let second =
             SecurityGroup { id: "sg-2".into(), has_rules: false, lets_in: false, tags: BTreeMap::new() };
         assert_eq!(groups, [first, second]);
-    }
-
-    #[test]
-    fn filters_are_numbered_from_one() {
-        let values = ["a".to_owned(), "b".to_owned()];
-        let form = filter_form(&[("vpc-id", &values[..1]), ("group-id", &values)]);
-        let names: Vec<_> = form.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        insta::assert_snapshot!(names.join(" "), @"Filter.1.Name=vpc-id Filter.1.Value.1=a Filter.2.Name=group-id Filter.2.Value.1=a Filter.2.Value.2=b");
     }
 }

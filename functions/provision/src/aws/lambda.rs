@@ -1,13 +1,10 @@
 //! Lambda: this function, invoked by itself.
 
-use hyper::Method;
+use egress::aws::signed::{Call, CallError, Method, Protocol, SEGMENT, Service, Signed};
 use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 
-use super::signed::{Call, SEGMENT, Service};
-use super::{CallError, Signed, refusal};
-
-const LAMBDA: Service = Service { host: "lambda", signing_name: "lambda", is_s3: false };
+const LAMBDA: Service = Service { host: "lambda", signing_name: "lambda", protocol: Protocol::Json };
 const LATER: (&str, &str) = ("x-amz-invocation-type", "Event");
 
 /// The service.
@@ -25,7 +22,6 @@ impl Lambda {
         let path = format!("/2015-03-31/functions/{}/invocations", utf8_percent_encode(function, SEGMENT));
         let body = event.to_string().into_bytes();
         let call = Call { method: Method::POST, path: &path, headers: &[LATER], body };
-        let answer = self.0.send(LAMBDA, call).await?;
-        if answer.status.is_success() { Ok(()) } else { Err(refusal::json(&answer)) }
+        self.0.send(LAMBDA, call).await.map(drop)
     }
 }

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use egress::aws::signed::{CallError, Protocol, Service, Signed};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::signed::Service;
-use super::{CallError, Signed, refusal};
-
-const SAGEMAKER: Service = Service { host: "api.sagemaker", signing_name: "sagemaker", is_s3: false };
+const SAGEMAKER: Service =
+    Service { host: "api.sagemaker", signing_name: "sagemaker", protocol: Protocol::Json };
 const JSON: (&str, &str) = ("content-type", "application/x-amz-json-1.1");
 /// The most rows of a page that the API gives.
 const PAGE: u32 = 100;
@@ -219,12 +218,9 @@ impl SageMaker {
     async fn call<T: DeserializeOwned>(&self, operation: &str, input: Value) -> Result<T, CallError> {
         let target = format!("SageMaker.{operation}");
         let headers = [JSON, ("x-amz-target", target.as_str())];
-        let answer = self.0.post(SAGEMAKER, &headers, input.to_string()).await?;
-        if !answer.status.is_success() {
-            return Err(refusal::json(&answer));
-        }
+        let body = self.0.post(SAGEMAKER, &headers, input.to_string()).await?;
         // Some operations answer with nothing at all.
-        let body = if answer.body.is_empty() { b"{}" } else { answer.body.as_slice() };
+        let body = if body.is_empty() { b"{}" } else { body.as_slice() };
         serde_json::from_slice(body).map_err(|error| unreadable(&error))
     }
 }

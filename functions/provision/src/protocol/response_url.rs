@@ -3,12 +3,11 @@
 
 use std::fmt;
 
+use egress::aws::dns_suffix;
 use hyper::Uri;
 use hyper::http::uri::Scheme;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-
-use crate::aws::dns_suffix;
 
 /// A presigned URL, as it came.
 #[derive(Clone)]

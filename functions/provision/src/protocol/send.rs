@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use egress::aws::with_causes;
+use egress::http::Http;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
@@ -12,7 +13,6 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::backoff::Backoff;
-use crate::http::Http;
 
 /// How long one try may take.
 const ONE_TRY: Duration = Duration::from_secs(10);

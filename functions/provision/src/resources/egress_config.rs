@@ -6,8 +6,9 @@
 //! `policy.cedar` (`PolicyKey`) in it. Data: `Version`, which is the same for the same texts. It makes
 //! nothing: the functions have the same texts in their packages.
 
+use egress::aws::S3;
+
 use super::{Clients, Never, Next, Problem, Resource};
-use crate::aws::s3::S3;
 use crate::protocol::answer::Done;
 use crate::protocol::properties::PropertyError;
 use crate::protocol::request::Request;

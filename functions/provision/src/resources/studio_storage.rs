@@ -18,9 +18,9 @@ use std::collections::BTreeSet;
 
 use aws_sdk_efs::types::{FileSystemDescription, LifeCycleState, MountTargetDescription};
 use aws_sdk_networkfirewall::error::ProvideErrorMetadata;
+use egress::aws::signed::CallError;
 
 use super::{Clients, Next, Problem, Resource};
-use crate::aws::CallError;
 use crate::protocol::properties::PropertyError;
 use crate::protocol::request::Request;
 use plan::{Act, Cleared, Domain, FileSystem, Group, MountTarget, State, Wanted, World, domain_of};

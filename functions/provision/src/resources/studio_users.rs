@@ -26,10 +26,10 @@ mod wanted;
 
 use std::collections::BTreeMap;
 
+use egress::aws::signed::CallError;
 use futures_util::{StreamExt, stream};
 
 use super::{Clients, Next, Problem, Resource};
-use crate::aws::CallError;
 use crate::aws::ec2::SecurityGroup;
 use crate::aws::sagemaker::{Profile, Status, UserSettings};
 use crate::protocol::properties::PropertyError;

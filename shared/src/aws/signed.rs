@@ -1,6 +1,7 @@
-//! A signed request to a service of AWS.
+//! A signed request to a service of AWS, as the SDK's own clients would send it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
@@ -9,15 +10,15 @@ use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, sign,
 };
 use aws_sigv4::sign::v4::SigningParams;
-use egress::aws::with_causes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
-use hyper::{Method, Request, StatusCode};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use tokio::time::timeout;
 
-use super::calls::Calls;
-use super::dns_suffix;
+pub use hyper::{Method, StatusCode};
+
+use super::{dns_suffix, refusal, with_causes};
 use crate::http::Http;
 
 /// How long one call may take.
@@ -27,11 +28,11 @@ const ONE_CALL: Duration = Duration::from_secs(10);
 const LARGEST_ANSWER: usize = 4 * 1_024 * 1_024;
 
 /// What is encoded in a part of a path: all but what RFC 3986, 2.3, calls unreserved, as the SDK does it.
-pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Sends signed requests.
 #[derive(Debug, Clone)]
-pub(crate) struct Signed(Arc<Inner>);
+pub struct Signed(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -40,50 +41,68 @@ struct Inner {
     endpoint: Option<String>,
     credentials: Option<SharedCredentialsProvider>,
     http: Http,
-    calls: Calls,
+    calls: Arc<AtomicU32>,
 }
 
 /// A service, as it is addressed and signed for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Service {
+pub struct Service {
     /// What its host begins with, before the Region.
-    pub(super) host: &'static str,
-    pub(super) signing_name: &'static str,
-    /// S3 signs the path as it is sent, and the body's digest as a header.
-    pub(super) is_s3: bool,
+    pub host: &'static str,
+    /// What a signature names it by.
+    pub signing_name: &'static str,
+    /// How it speaks.
+    pub protocol: Protocol,
+}
+
+/// How a service signs and refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Refusals are JSON.
+    Json,
+    /// Refusals are XML.
+    Query,
+    /// The path is signed as it is sent, and the body's digest as a header; refusals are XML.
+    S3,
 }
 
 /// One request.
 #[derive(Debug)]
-pub(super) struct Call<'a> {
-    pub(super) method: Method,
+pub struct Call<'a> {
+    /// The method.
+    pub method: Method,
     /// With the slash that it begins with, percent-encoded.
-    pub(super) path: &'a str,
-    pub(super) headers: &'a [(&'static str, &'a str)],
-    pub(super) body: Vec<u8>,
-}
-
-/// What came back.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) body: Vec<u8>,
+    pub path: &'a str,
+    /// Headers beside those of the signature.
+    pub headers: &'a [(&'static str, &'a str)],
+    /// The body; may be empty.
+    pub body: Vec<u8>,
 }
 
 /// Why a call had no effect, or none that is known.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CallError {
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// No answer, or none of the service's own: another try may have one.
     #[error("did not get through: {0}")]
     NotThrough(String),
+    /// The service's own words.
     #[error("was refused with {code}: {message}")]
-    Refused { status: StatusCode, code: String, message: String },
+    Refused {
+        /// The status of the answer.
+        status: StatusCode,
+        /// The service's name for the error.
+        code: String,
+        /// What it says of it.
+        message: String,
+    },
+    /// An answer that is not what this service answers.
     #[error("was answered with something that can't be read: {0}")]
     Unreadable(String),
 }
 
 impl CallError {
     /// The service's own name for the error.
-    pub(crate) fn code(&self) -> Option<&str> {
+    pub fn code(&self) -> Option<&str> {
         if let Self::Refused { code, .. } = self { Some(code) } else { None }
     }
 
@@ -94,46 +113,48 @@ impl CallError {
 
 impl Signed {
     /// Requests as the SDK's own clients would send them with this configuration.
-    pub(crate) fn new(config: &SdkConfig) -> Self {
+    pub fn new(config: &SdkConfig) -> Self {
         Self(Arc::new(Inner {
             region: config.region().map(ToString::to_string).unwrap_or_default(),
             endpoint: config.endpoint_url().map(ToOwned::to_owned),
             credentials: config.credentials_provider(),
             http: Http::default(),
-            calls: Calls::default(),
+            calls: Arc::default(),
         }))
     }
 
-    /// Where its calls are counted.
-    pub(crate) fn calls(&self) -> Calls {
-        self.0.calls.clone()
+    /// Where its calls are counted, by it and by all of its clones.
+    pub fn calls(&self) -> Arc<AtomicU32> {
+        Arc::clone(&self.0.calls)
     }
 
-    /// Posts to a service whose requests are all of one path.
-    pub(super) async fn post(
+    /// Posts to a service whose requests are all of one path. Answers the body, of at most 4 MiB.
+    pub async fn post(
         &self,
         service: Service,
         headers: &[(&'static str, &str)],
         body: String,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Vec<u8>, CallError> {
         let body = body.into_bytes();
         self.send(service, Call { method: Method::POST, path: "/", headers, body }).await
     }
 
-    /// Sends one request and reads the whole answer, whatever its status.
-    pub(super) async fn send(&self, service: Service, call: Call<'_>) -> Result<Answer, CallError> {
+    /// Sends one request. Answers the body, of at most 4 MiB; all within ten seconds.
+    pub async fn send(&self, service: Service, call: Call<'_>) -> Result<Vec<u8>, CallError> {
         let request = self.request(service, call).await?;
-        let client = self.0.http.client().map_err(|error| CallError::not_through(&error))?;
-        self.0.calls.count();
         let answered = async {
-            let response = client.request(request).await.map_err(|error| CallError::not_through(&error))?;
+            let response = self.respond(request).await?;
             let status = response.status();
-            let body = Limited::new(response.into_body(), LARGEST_ANSWER).collect().await;
-            let body = body.map_err(|error| CallError::not_through(error.as_ref()))?;
-            Ok(Answer { status, body: body.to_bytes().to_vec() })
+            let body = whole(response).await?;
+            if status.is_success() { Ok(body) } else { Err(service.refusal(status, &body)) }
         };
-        let late = |_| CallError::NotThrough(format!("nothing came back in {} s", ONE_CALL.as_secs()));
-        timeout(ONE_CALL, answered).await.map_err(late)?
+        in_time(answered).await
+    }
+
+    async fn respond(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, CallError> {
+        let client = self.0.http.client().map_err(|error| CallError::not_through(&error))?;
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
+        client.request(request).await.map_err(|error| CallError::not_through(&error))
     }
 
     async fn request(&self, service: Service, call: Call<'_>) -> Result<Request<Full<Bytes>>, CallError> {
@@ -177,19 +198,30 @@ impl Signed {
 impl Service {
     fn signing(self) -> SigningSettings {
         let mut settings = SigningSettings::default();
-        if self.is_s3 {
+        if self.protocol == Protocol::S3 {
             settings.percent_encoding_mode = PercentEncodingMode::Single;
             settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
         }
         settings
     }
+
+    fn refusal(self, status: StatusCode, body: &[u8]) -> CallError {
+        match self.protocol {
+            Protocol::Json => refusal::json(status, body),
+            Protocol::Query | Protocol::S3 => refusal::xml(status, body),
+        }
+    }
 }
 
-impl Answer {
-    /// The body as text, of which what is no UTF-8 is replaced.
-    pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
+async fn whole(response: Response<Incoming>) -> Result<Vec<u8>, CallError> {
+    let body = Limited::new(response.into_body(), LARGEST_ANSWER).collect().await;
+    let body = body.map_err(|error| CallError::not_through(error.as_ref()))?;
+    Ok(body.to_bytes().to_vec())
+}
+
+async fn in_time<T>(answered: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    let late = |_| CallError::NotThrough(format!("nothing came back in {} s", ONE_CALL.as_secs()));
+    timeout(ONE_CALL, answered).await.map_err(late)?
 }
 
 #[cfg(test)]
@@ -200,8 +232,8 @@ mod tests {
 
     use super::*;
 
-    const EC2: Service = Service { host: "ec2", signing_name: "ec2", is_s3: false };
-    const S3: Service = Service { host: "s3", signing_name: "s3", is_s3: true };
+    const EC2: Service = Service { host: "ec2", signing_name: "ec2", protocol: Protocol::Query };
+    const S3: Service = Service { host: "s3", signing_name: "s3", protocol: Protocol::S3 };
 
     fn signed(region: &'static str, endpoint: Option<&str>) -> Signed {
         let credentials = Credentials::new("AKIDEXAMPLE", "secret", Some("token".into()), None, "tests");
@@ -236,6 +268,7 @@ mod tests {
         );
         assert_eq!((header("x-amz-target"), header("x-amz-security-token")), ("A.B", "token"));
     }
+
     #[tokio::test]
     async fn a_request_to_s3_says_the_digest_of_its_body() {
         let call = Call { method: Method::GET, path: "/bucket/a%20key", headers: &[], body: Vec::new() };
