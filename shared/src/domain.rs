@@ -9,8 +9,7 @@ use std::str::FromStr;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::suffixes::shared_suffix;
-pub use self::suffixes::{counted_under, registrable_domain, suffix_below};
+pub use self::suffixes::{counted_under, group_of, registrable_domain, shared_suffix, suffix_below};
 
 /// The longest text that is looked at at all, in bytes: a URL that somebody pasted.
 const LONGEST_TEXT: usize = 2_048;

@@ -100,7 +100,7 @@ pub struct RefusedEvent {
 }
 
 /// The most counts of blocked connections that are read at once.
-pub const MOST_BLOCKED: usize = 2_000;
+pub const MOST_BLOCKED: usize = 10_000;
 
 /// The entries of a shared domain list that were put there by us.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -135,6 +135,32 @@ pub struct BlockedCount {
     pub last_seen: Timestamp,
     /// The message of the rule that blocked.
     pub signature: String,
+    /// Whose connections they were, as people read it; none where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+/// Alerts about a domain rest until a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// The registrable domain, or the address, that [`crate::events::TrafficBlocked::domain`] names.
+    pub domain: String,
+    /// Whose connections, by [`crate::owner::Owner::key`]; everybody's where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// When it ends.
+    pub until: Timestamp,
+    /// Who made it.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Silence {
+    /// Whether nothing is told of an owner's connections to a domain.
+    pub fn covers(&self, domain: &str, owner: &str, now: Timestamp) -> bool {
+        now < self.until && self.domain == domain && self.owner.as_deref().is_none_or(|one| one == owner)
+    }
 }
 
 /// Why the ledger didn't do it.
@@ -177,6 +203,18 @@ pub trait Ledger {
         refused: &RefusedEvent,
         outbox: &OutboxEntry,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Makes a silence, in place of one for the same domain and owner, with its answer, whole or not at all;
+    /// [`LedgerError::Duplicate`] where the message has made it before.
+    fn silence(
+        &self,
+        silence: &Silence,
+        message_key: &str,
+        outbox: &OutboxEntry,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// The silences that have not ended.
+    fn silences(&self, now: Timestamp) -> impl Future<Output = Result<Vec<Silence>, LedgerError>> + Send;
 
     /// What happened to a request, in order.
     fn history(&self, id: &RequestId) -> impl Future<Output = Result<Vec<HistoryEntry>, LedgerError>> + Send;

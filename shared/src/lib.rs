@@ -16,6 +16,7 @@
 //! - [`history`]: the seals that show a history that was changed.
 //! - [`events`]: everything that crosses the bus, with its checks.
 //! - [`adapter`]: ticket systems, each as a table of the configuration: what they say, and what they are told.
+//! - [`owner`]: whose a connection is; and [`counts`]: what was blocked, counted.
 //! - [`slack`]: what stands on the buttons that people press.
 //! - [`text`]: what came from outside, as people can be shown it.
 //! - [`web`]: calls of other systems, over HTTP; [`http`], the client of these and of AWS.
@@ -31,6 +32,7 @@ pub mod adapter;
 pub mod aws;
 pub mod bus;
 pub mod config;
+pub mod counts;
 pub mod domain;
 pub mod events;
 pub mod explain;
@@ -39,6 +41,7 @@ pub mod history;
 pub mod http;
 pub mod ledger;
 pub mod lifecycle;
+pub mod owner;
 pub mod policy;
 pub mod reconcile;
 pub mod request;

@@ -123,9 +123,15 @@ pub struct BlockedBefore {
     pub days: u32,
     /// How many connections.
     pub connections: u64,
-    /// From which addresses, the busiest first, at most ten.
+    /// Whose, as far as alerts knew, the busiest first, at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<String>,
+    /// How many those are in all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub owner_count: usize,
+    /// The addresses whose connections are nobody's that is known, the busiest first, at most ten.
     pub sources: Vec<String>,
-    /// From how many addresses in all.
+    /// How many those are in all.
     pub source_count: usize,
     /// To which hosts, the busiest first, at most ten.
     pub hosts: Vec<String>,
@@ -133,6 +139,12 @@ pub struct BlockedBefore {
     pub host_count: usize,
     /// The last of them.
     pub last_seen: Timestamp,
+}
+
+/// Whether nothing has to be said of a number.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// The capacity that a request needs, and what is left.

@@ -10,6 +10,8 @@ pub const DENY: &str = "egress.deny";
 pub const WITHDRAW: &str = "egress.withdraw";
 /// The button that opens the dialog in which somebody asks; its value is an [`Ask`].
 pub const REQUEST: &str = "egress.request";
+/// The button that lets alerts rest for a day; its value is an [`AlertGroup`].
+pub const SILENCE: &str = "egress.silence";
 /// The field beside the buttons in which a comment can be written: its block's id begins so, and its action's is it.
 pub const COMMENT: &str = "egress.comment";
 
@@ -41,14 +43,41 @@ pub struct Ask {
 impl Ask {
     /// As the value of a button; nothing where it is too long for one.
     pub fn value(&self) -> Option<String> {
-        let value = serde_json::to_string(self).ok()?;
-        (value.chars().count() <= LONGEST_VALUE).then_some(value)
+        value(self)
     }
 
     /// Back from a button's value.
     pub fn of(value: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(value)
     }
+}
+
+/// The alerts that belong together: what is silenced by a button.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertGroup {
+    /// What somebody registered, or an address.
+    pub domain: String,
+    /// Whose connections, by [`crate::owner::Owner::key`]; everybody's where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+impl AlertGroup {
+    /// As the value of a button; nothing where it is too long for one.
+    pub fn value(&self) -> Option<String> {
+        value(self)
+    }
+
+    /// Back from a button's value.
+    pub fn of(value: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(value)
+    }
+}
+
+fn value<T: Serialize>(what: &T) -> Option<String> {
+    let value = serde_json::to_string(what).ok()?;
+    (value.chars().count() <= LONGEST_VALUE).then_some(value)
 }
 
 #[cfg(test)]
@@ -65,5 +94,9 @@ mod tests {
         assert_eq!(Ask::of(&ask(20).value().unwrap()).unwrap(), ask(20));
         assert_eq!(ask(200).value(), None);
         assert!(Ask::of("{\"domain\": 1}").is_err());
+        let group =
+            |owner: usize| AlertGroup { domain: "pypi.org".to_owned(), owner: Some("x".repeat(owner)) };
+        assert_eq!(AlertGroup::of(&group(400).value().unwrap()).unwrap(), group(400));
+        assert_eq!(group(2_000).value(), None);
     }
 }

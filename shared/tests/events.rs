@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 use egress::events::{Incoming, Sender};
+use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -69,6 +70,52 @@ fn questions_are_taken_with_the_place_where_to_answer() {
         });
         let read = Incoming::read(event("egress.intake", "QuestionAsked", &asked));
         assert!(matches!(read, Ok(Incoming::QuestionAsked(_))), "{read:?}");
+    }
+}
+
+fn silenced(more: &[(&str, Value)]) -> Result<Incoming, String> {
+    let mut detail =
+        json!({"version": 1, "message_key": "k", "by": "bob", "domain": "https://x.pypi.org/simple/"});
+    for (field, value) in more {
+        detail[field] = value.clone();
+    }
+    Incoming::read(event("egress.intake", "AlertsSilenced", &detail)).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_silence_is_of_a_registrable_domain_and_has_an_end() {
+    let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+    let made = |more: &[(&str, Value)]| match silenced(more) {
+        Ok(Incoming::AlertsSilenced(asked)) => {
+            let silence = asked.silence(now).unwrap();
+            (silence.domain, silence.owner, silence.until.duration_since(now).as_secs())
+        }
+        other => panic!("{other:?}"),
+    };
+    let pypi = "pypi.org".to_owned();
+    assert_eq!(made(&[]), (pypi.clone(), None, 86_400));
+    let owner = "profile/d-x/alice";
+    let told = made(&[("owner", json!(owner)), ("duration_seconds", json!(60))]);
+    assert_eq!(told, (pypi.clone(), Some(owner.to_owned()), 60));
+    assert_eq!(made(&[("duration_seconds", json!(0))]), (pypi, None, 0));
+    assert_eq!(made(&[("domain", json!("198.51.100.3:443"))]).0, "198.51.100.3");
+
+    for (field, value) in [
+        ("domain", json!("")),
+        ("domain", json!("pypi")),
+        ("domain", json!("pypi.org\nx")),
+        ("owner", json!(" ")),
+        ("owner", json!("x\ny")),
+        ("owner", json!("x".repeat(401))),
+        ("duration_seconds", json!(59)),
+        ("duration_seconds", json!(30 * 86_400 + 1)),
+        ("duration_seconds", json!(u64::MAX)),
+        ("message_key", json!("")),
+        ("by", json!("")),
+        ("until", json!("never")),
+    ] {
+        let refused = silenced(&[(field, value.clone())]).unwrap_err();
+        assert!(refused.contains(field), "{field} {value}: {refused}");
     }
 }
 

@@ -63,6 +63,7 @@ fn count(host: &str, source: &str, connections: u64, hour: i64) -> BlockedCount 
         connections,
         last_seen: at(hour),
         signature: LAST_WORD.to_owned(),
+        owner: None,
     }
 }
 
@@ -239,6 +240,40 @@ fn what_was_blocked_is_added_up_the_busiest_first() {
     assert_eq!(blocked("gist.github.com", &counts), None);
     assert_eq!(registrable(&pattern(".github.com")), "github.com");
     assert_eq!(registrable(&pattern("a.b.x.github.io")), "x.github.io");
+}
+
+#[test]
+fn whose_connections_they_were_is_said_where_it_is_known() {
+    let of = |owner: &str, count: BlockedCount| BlockedCount { owner: Some(owner.to_owned()), ..count };
+    let alice = "user profile alice in d-x";
+    // Alice's notebook had two addresses, and one of them was somebody's before whom nobody knows.
+    let counts = [
+        of(alice, count("github.com", "10.2.3.4", 3, 1)),
+        of(alice, count("github.com", "10.2.3.5", 4, 2)),
+        of("user profile bob in d-x", count("github.com", "10.2.3.6", 9, 2)),
+        count("github.com", "10.2.3.4", 1, 0),
+    ];
+    let told = |counts: &[BlockedCount]| {
+        let said = sentences(&looked_at("github.com", counts))
+            .into_iter()
+            .find(|it| it.contains("blocked"))
+            .unwrap();
+        said.split_once(", from ").map(|(_, from)| from.split_once("; last").unwrap().0.to_owned()).unwrap()
+    };
+    assert_eq!(
+        told(&counts),
+        "user profile bob in d-x and user profile alice in d-x, and from 1 address (10.2.3.4)"
+    );
+    assert_eq!(told(&counts[..2]), alice);
+    assert_eq!(told(&counts[3..]), "1 address (10.2.3.4)");
+    let many: Vec<_> =
+        (0..30).map(|n| of(&format!("{n:02}"), count("github.com", "10.2.3.4", 1, 0))).collect();
+    assert_eq!(told(&many), "00, 01, 02 and 27 more");
+    let hostile = told(&[of("\u{202e}x\n<script>", count("github.com", "10.2.3.4", 1, 0))]);
+    assert_eq!(hostile, "\\u{202e}x\\n<script>");
+    let blocked =
+        blocked("github.com", &[of(&"x".repeat(1_000), count("github.com", "10.2.3.4", 1, 0))]).unwrap();
+    assert_eq!((blocked.owners[0].len(), blocked.owner_count, blocked.source_count), (253, 1, 0));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 """What MiniStack's policy evaluation (`AUTH=true`) doesn't know: who may send which event, who may touch which items,
 of whom a security group, a file system or a user profile is, and what else a request needs.
 
-EventBridge: `events:source`, `events:detail-type`. DynamoDB: `dynamodb:LeadingKeys`, the partition keys that a
-request names. EC2: `ec2:Vpc`, and `aws:ResourceTag` of security groups and VPCs. EFS: `aws:ResourceTag`, and the file
-system of a mount target. SageMaker: `aws:ResourceTag`. (Service Authorization Reference, the resource types and
-condition keys of these services.)
+All services: `aws:RequestedRegion`. EventBridge: `events:source`, `events:detail-type`. DynamoDB:
+`dynamodb:LeadingKeys`, the partition keys that a request names. EC2: `ec2:Vpc`, and `aws:ResourceTag` of security
+groups and VPCs. EFS: `aws:ResourceTag`, and the file system of a mount target. SageMaker: `aws:ResourceTag`. (Service
+Authorization Reference, the resource types and condition keys of these services.)
 """
 
 import contextvars
@@ -13,6 +13,7 @@ import re
 from typing import Any, Iterator
 
 from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_region
 from ministack.services import dynamodb, ec2, efs, tagging
 
 from . import needs
@@ -53,7 +54,8 @@ def _with_event_keys_and_needs(service: str, action: str, body: bytes, params: d
             if values:
                 context[key] = values[0] if len(values) == 1 else values
     own = needs.first(service, action, params)
-    return {**context, **(own.keys if own else {}), _FURTHER: needs.further(service, action, _json(body), params)}
+    region = {"aws:RequestedRegion": get_region()}
+    return {**context, **region, **(own.keys if own else {}), _FURTHER: needs.further(service, action, _json(body), params)}
 
 
 def _with_networks_and_file_systems(service: str, method: str, path: str, headers: dict[str, str], body: bytes,

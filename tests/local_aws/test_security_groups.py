@@ -141,6 +141,17 @@ class SecurityGroups(unittest.TestCase):
         self.refused("InvalidSecurityGroupRuleId.NotFound", self.ec2.revoke_security_group_egress, GroupId=group,
                      SecurityGroupRuleIds=["sgr-0123456789abcdef0"])
 
+    def test_filters_have_two_hundred_values_at_most(self) -> None:
+        def rows(values: int) -> Any:
+            addresses = [f"10.2.{number // 250}.{number % 250}" for number in range(values)]
+            return self.ec2.describe_network_interfaces(Filters=[
+                {"Name": "vpc-id", "Values": [self.vpc]}, {"Name": "addresses.private-ip-address", "Values": addresses},
+            ])["NetworkInterfaces"]
+        self.assertEqual(rows(199), [])
+        with self.assertRaises(ClientError) as refusal:
+            rows(200)
+        self.assertEqual(refusal.exception.response["Error"]["Code"], "FilterLimitExceeded")
+
     def test_a_form_has_the_names_that_ec2_knows(self) -> None:
         good = {"Action": "CreateSecurityGroup", "GroupName": self.name, "VpcId": self.vpc}
         tag = {"TagSpecification.1.ResourceType": "security-group", "TagSpecification.1.Tag.1.Key": "User"}
@@ -218,6 +229,11 @@ class Permissions(FunctionStory):
         self.allow("ec2:DeleteTags", f"{ARN}:security-group/*", {
             "ForAllValues:StringEquals": {"aws:TagKeys": ["User"]}})
         self.assertEqual(self.call("ec2", "delete_tags", **tag), "ok")
+
+    def test_a_listing_may_be_of_one_region_alone(self) -> None:
+        for region, answer in (("eu-west-1", "UnauthorizedOperation"), ("us-east-1", "ok")):
+            self.allow("ec2:DescribeNetworkInterfaces", "*", {"StringEquals": {"aws:RequestedRegion": region}})
+            self.assertEqual(self.call("ec2", "describe_network_interfaces"), answer)
 
     def test_the_vpc_needs_a_permission_too(self) -> None:
         self.allow("ec2:CreateSecurityGroup", f"{ARN}:security-group/*")

@@ -1,6 +1,7 @@
 """Stories about SageMaker Studio in the local AWS."""
 
 import unittest
+from datetime import UTC, datetime
 from typing import Any, Callable
 
 from botocore.exceptions import ClientError
@@ -189,6 +190,22 @@ class Apps(unittest.TestCase):
         self.assertEqual(interface["TagSet"], [{
             "Key": "ManagedByAmazonSageMakerResource",
             "Value": f"{arn}:node/{self.domain}/alice/system-jupyterserverorkernelgateway"}])
+
+    def test_an_interface_is_found_by_its_address_and_says_since_when_it_is_there(self) -> None:
+        before = datetime.now(UTC).replace(microsecond=0)
+        for name in ("alice", "bob"):
+            self.app("JupyterServer", "system", UserProfileName=name)
+        one, other = self.interfaces()
+        addresses = [one["PrivateIpAddress"], other["PrivateIpAddress"]]
+        self.assertEqual(len({*addresses}), 2)
+        for wanted in (addresses[:1], addresses, [*addresses, "10.2.3.250"]):
+            found = self.ec2.describe_network_interfaces(Filters=[
+                {"Name": "vpc-id", "Values": [self.vpc]}, {"Name": "addresses.private-ip-address", "Values": wanted},
+            ])["NetworkInterfaces"]
+            self.assertEqual([row["PrivateIpAddress"] for row in found], wanted[:2])
+        self.assertEqual(one["PrivateIpAddresses"], [{"PrivateIpAddress": addresses[0], "Primary": True}])
+        attached = [row["Attachment"]["AttachTime"] for row in (one, other)]
+        self.assertTrue(before <= attached[0] <= attached[1] <= datetime.now(UTC), attached)
 
     def test_nothing_goes_while_an_app_is_in_it(self) -> None:
         self.api.create_space(DomainId=self.domain, SpaceName="private", **private("alice"))

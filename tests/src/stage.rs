@@ -1,6 +1,7 @@
 //! The stack on the local AWS, the lab with its rules, and the people: what stories from end to end play on.
 
 mod command;
+mod studio;
 mod systems;
 
 use std::collections::BTreeMap;
@@ -111,6 +112,7 @@ impl Stage {
         // By default the home directories would stay in the account.
         let homes = ("HOME_DIRECTORIES", "Delete".to_owned());
         let mut variables = vec![("OUTPUTS_JSON", path(&outputs)), ("PACKAGED", path(&packaged)), homes];
+        variables.push(("SM_ADDITIONAL_USER_PROFILE_NAMES", studio::USER.to_owned()));
         variables.push(("CONFIG", path(&systems::config(self.directory.path(), &self.channels)?)));
         variables.extend(self.secrets.iter().cloned());
         variables.push(("PARTNER_EVENT_BUS_NAME", PARTNER_BUS.to_owned()));

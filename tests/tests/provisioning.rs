@@ -47,7 +47,7 @@ async fn people_come_and_go_and_a_stack_is_deleted_while_they_work() -> anyhow::
     // And when the stack is deleted while people work in what they have made by hand,
     works(&stage, &deployed, "alice").await?;
     let domain = deployed.output("SageMakerStudioDomainId")?.to_owned();
-    sagemaker(&stage, "create-user-profile", &domain, &["--user-profile-name", "by-hand"]).await?;
+    stage.sagemaker("create-user-profile", &domain, &["--user-profile-name", "by-hand"]).await?;
     works(&stage, &deployed, "by-hand").await?;
     let homes = deployed.output("HomeFileSystemId")?.to_owned();
     deployed.leave().await?;
@@ -86,21 +86,9 @@ async fn a_configuration_with_a_mistake_fails_the_deployment_and_not_the_functio
 /// Somebody has a space with an app in it, and one of Studio Classic's apps beside it.
 async fn works(stage: &Stage, deployed: &Deployed, user: &str) -> anyhow::Result<()> {
     let domain = deployed.output("SageMakerStudioDomainId")?;
-    let (space, owner) = (format!("{user}-space"), format!("OwnerUserProfileName={user}"));
-    let sharing = ["--space-sharing-settings", "SharingType=Private", "--ownership-settings", &owner];
-    let mut arguments = vec!["--space-name", &space];
-    arguments.extend(sharing);
-    sagemaker(stage, "create-space", domain, &arguments).await?;
-    let app = ["--app-type", "JupyterLab", "--app-name", "default", "--space-name", &space];
-    sagemaker(stage, "create-app", domain, &app).await?;
+    stage.works_in_a_space(domain, user).await?;
     let app = ["--app-type", "JupyterServer", "--app-name", "default", "--user-profile-name", user];
-    sagemaker(stage, "create-app", domain, &app).await
-}
-
-async fn sagemaker(stage: &Stage, command: &str, domain: &str, arguments: &[&str]) -> anyhow::Result<()> {
-    let mut all = vec!["sagemaker", command, "--domain-id", domain];
-    all.extend(arguments);
-    stage.aws_command(&all).await
+    stage.sagemaker("create-app", domain, &app).await
 }
 
 /// The names of the user profiles, in their order.

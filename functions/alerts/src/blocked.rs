@@ -1,10 +1,8 @@
-//! From records to what is worth telling: connections, and from them one entry for each source and
-//! destination in each window.
+//! From records to connections.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -16,19 +14,19 @@ use crate::record::{Alert, ConnectionId};
 /// same packet; and a packet that a guard drops is also logged by the grant that would have let it pass. So
 /// the records of a connection say together what it was.
 #[derive(Debug, Clone)]
-struct Connection {
-    source: IpAddr,
-    destination: String,
-    is_named: bool,
-    port: Option<u16>,
-    protocol: String,
-    signature: String,
+pub(crate) struct Connection {
+    pub(crate) source: IpAddr,
+    pub(crate) destination: String,
+    pub(crate) is_named: bool,
+    pub(crate) port: Option<u16>,
+    pub(crate) protocol: String,
+    pub(crate) signature: String,
     /// How well the rule of the signature speaks for the block: it blocks, it knows the name.
     signature_rank: (bool, bool),
-    firewall: String,
-    availability_zone: String,
-    first_seen: Timestamp,
-    last_seen: Timestamp,
+    pub(crate) firewall: String,
+    pub(crate) availability_zone: String,
+    pub(crate) first_seen: Timestamp,
+    pub(crate) last_seen: Timestamp,
 }
 
 impl Connection {
@@ -70,35 +68,6 @@ pub struct Connections {
     others: Vec<Connection>,
 }
 
-/// Connections from one source to one destination that were blocked in one window.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Blocked {
-    /// The client's address.
-    pub source: IpAddr,
-    /// The name that was asked for, or address and port.
-    pub destination: String,
-    /// Whether it is a name.
-    pub is_named: bool,
-    /// When the window began that this is in.
-    pub window_start: Timestamp,
-    /// The port of the first of them.
-    pub port: Option<u16>,
-    /// The protocol of the first of them.
-    pub protocol: String,
-    /// How many connections.
-    pub count: u64,
-    /// When the first was blocked.
-    pub first_seen: Timestamp,
-    /// When the last was blocked.
-    pub last_seen: Timestamp,
-    /// The message of the rule that blocked the first of them.
-    pub signature: String,
-    /// The firewall of the first of them.
-    pub firewall: String,
-    /// Where it was blocked.
-    pub availability_zone: String,
-}
-
 impl Connections {
     /// Adds a record of a packet that was blocked. `logged_at` stands in for a record without a time.
     pub fn add(&mut self, alert: &Alert<'_>, logged_at: Timestamp) {
@@ -113,55 +82,18 @@ impl Connections {
         }
     }
 
-    /// One entry for each source, destination and window, the first seen first.
-    pub fn by_window(self, window: Duration) -> Vec<Blocked> {
-        let mut entries: HashMap<(IpAddr, String, Timestamp), Blocked> = HashMap::new();
-        let mut connections: Vec<Connection> = self.flows.into_values().chain(self.others).collect();
-        connections.sort_by(|a, b| {
-            (a.first_seen, a.source, &a.destination).cmp(&(b.first_seen, b.source, &b.destination))
-        });
-        for connection in connections {
-            let window_start = start_of_window(connection.first_seen, window);
-            let key = (connection.source, connection.destination.clone(), window_start);
-            match entries.entry(key) {
-                Entry::Occupied(mut known) => {
-                    let known = known.get_mut();
-                    known.count += 1;
-                    known.last_seen = known.last_seen.max(connection.last_seen);
-                }
-                Entry::Vacant(new) => drop(new.insert(Blocked::first(connection, window_start))),
-            }
-        }
-        let mut entries: Vec<Blocked> = entries.into_values().collect();
-        entries.sort_by(|a, b| {
-            (a.first_seen, a.source, &a.destination).cmp(&(b.first_seen, b.source, &b.destination))
-        });
-        entries
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Connection> {
+        self.flows.values().chain(&self.others)
     }
-}
 
-impl Blocked {
-    fn first(connection: Connection, window_start: Timestamp) -> Self {
-        Self {
-            source: connection.source,
-            destination: connection.destination,
-            is_named: connection.is_named,
-            window_start,
-            port: connection.port,
-            protocol: connection.protocol,
-            count: 1,
-            first_seen: connection.first_seen,
-            last_seen: connection.last_seen,
-            signature: connection.signature,
-            firewall: connection.firewall,
-            availability_zone: connection.availability_zone,
-        }
+    /// All of them.
+    pub(crate) fn into_all(self) -> impl Iterator<Item = Connection> {
+        self.flows.into_values().chain(self.others)
     }
-}
 
-/// Windows stand on the clock (every quarter of an hour, say), not at first sight: so every invocation, in
-/// whatever order batches come, puts a record into the same one without asking anybody.
-fn start_of_window(at: Timestamp, window: Duration) -> Timestamp {
-    let length = i64::try_from(window.as_secs()).unwrap_or(i64::MAX).max(1);
-    Timestamp::from_second(at.as_second().div_euclid(length).saturating_mul(length)).unwrap_or(at)
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.flows.is_empty() && self.others.is_empty()
+    }
 }

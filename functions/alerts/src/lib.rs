@@ -1,25 +1,36 @@
 //! The firewall's alert log becomes alerts about blocked traffic, and evidence of what grants let pass: one
-//! `TrafficBlocked` for a source and a destination in a window, with what to ask for; one `GrantUsed` for the
-//! first use of a grant, and all of its uses counted.
+//! `TrafficBlocked` for what an owner is blocked at of a registrable domain, a `BlockedDigest` at the end of each window,
+//! one `GrantUsed` for the first use of a grant, and all of its uses counted.
 //!
 //! - [`batch`]: what CloudWatch Logs delivers, unpacked within bounds.
 //! - [`record`]: one line of the log; all shapes that firewalls write.
 //! - [`tally`]: the lines of a batch counted, and those that can't be read kept.
-//! - [`blocked`]: records become connections, connections become one entry a source, destination and window.
+//! - [`blocked`]: records become connections; [`owners`]: whose they are; [`groups`]: what is told together.
+//! - [`plan`]: where they are counted, and who tells; [`quiet`]: when nobody does.
+//! - [`findings`]: what raises an alert; [`advice`]: what to do; [`alert`] and [`digest`]: what is told.
 //! - [`uses`]: what grants let pass, one entry a grant.
-//! - [`windows`]: who tells about a window; [`evidence`]: how uses are counted once; [`dynamodb`]: where both
-//!   stand.
-//! - [`alert`]: what is told.
+//! - [`windows`] and [`evidence`]: what is counted once, however often it comes; [`dynamodb`]: where it stands.
+//! - [`figures`]: what came of it, for those who operate it.
 
+pub mod advice;
 pub mod alert;
 pub mod batch;
 pub mod blocked;
+pub mod digest;
 pub mod dynamodb;
 mod eve;
 pub mod evidence;
+pub mod figures;
+pub mod findings;
+pub mod groups;
 mod lenient;
+pub mod owners;
+pub mod plan;
+pub mod quiet;
 pub mod record;
 pub mod tally;
+mod telling;
+mod tick;
 pub mod uses;
 pub mod windows;
 
@@ -30,22 +41,27 @@ use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
 use serde_json::Value;
 
-use crate::batch::BatchError;
-use crate::blocked::Blocked;
+use crate::batch::{Batch, BatchError};
 use crate::evidence::Evidence;
+use crate::figures::Figures;
+use crate::owners::Owners;
 use crate::tally::Tally;
 use crate::uses::Use;
 use crate::windows::{StoreError, Windows};
 
 /// The function.
 #[derive(Debug)]
-pub struct Alerts<S, B> {
-    /// How long a window is, the presets, the deny list.
+pub struct Alerts<S, B, O, D> {
+    /// How long a window is, what raises an alert, the presets, the deny list.
     pub config: Config,
-    /// Who tells about which window, and what grants let pass.
+    /// What was blocked, and what grants let pass.
     pub store: S,
     /// Where it is told.
     pub bus: B,
+    /// Whose addresses are.
+    pub owners: O,
+    /// Where what can't be read is kept.
+    pub dead_letters: D,
     /// Numbers from 0 to 1, for the pauses between attempts.
     pub jitter: fn() -> f64,
 }
@@ -84,46 +100,49 @@ impl From<AlertsError> for Diagnostic {
     }
 }
 
-impl<S: Windows + Evidence, B: Bus> Alerts<S, B> {
-    /// Works off one delivery of CloudWatch Logs.
-    pub async fn handle(&self, event: Value, now: Timestamp) -> Result<(), AlertsError> {
+impl<S: Windows + Evidence, B: Bus, O: Owners, D> Alerts<S, B, O, D> {
+    /// Works off one event: a delivery of CloudWatch Logs, or the clock.
+    pub async fn handle(&self, event: Value, now: Timestamp) -> Result<Figures, AlertsError> {
+        if event.get("source").and_then(Value::as_str) == Some(source::CLOCK) {
+            return Box::pin(self.tick(now)).await;
+        }
         let text = batch::inflate(event)?;
         let mut tally = Tally::default();
         let batch = batch::read(&text, |line| tally.take(line))?;
+        drop(text);
         if batch.is_control {
-            return Ok(());
+            return Ok(Figures::default());
         }
-        tally.log(&batch);
-        let blocked = tally.connections.by_window(self.config.alerts.window);
+        Box::pin(self.work_off(&batch, tally, now)).await
+    }
+
+    /// Works off the lines of a batch, or of a piece of a file.
+    async fn work_off(&self, batch: &Batch, tally: Tally, now: Timestamp) -> Result<Figures, AlertsError> {
+        tally.log(batch);
+        let mut figures = Figures {
+            unreadable: u64::try_from(tally.unreadable()).unwrap_or(u64::MAX),
+            ..Figures::default()
+        };
         let uses = tally.uses.by_grant();
-        if (blocked.is_empty() && uses.is_empty()) || self.store.is_done(&batch.id).await? {
-            return Ok(());
+        if (tally.connections.is_empty() && uses.is_empty()) || self.store.is_done(&batch.id).await? {
+            return Ok(figures);
         }
-        let owed = windows::claim_all(&self.store, &batch.id, &blocked, now).await?;
+        let owners = self.owners.owners(&tally.connections.sources(), now).await?;
+        let mut events = self.count(&batch.id, tally.connections, &owners, now, &mut figures).await?;
         let first = evidence::count_all(&self.store, &batch.id, &uses, now, self.jitter).await?;
-        self.tell(&owed, &first).await?;
+        let grant_used = |first: &&Use| Event::new(source::ALERTS, "GrantUsed", &alert::grant_used(first));
+        events.extend(first.iter().map(grant_used).collect::<Result<Vec<_>, _>>()?);
+        if !events.is_empty() {
+            self.bus.publish(&events).await?;
+        }
         self.store.done(&batch.id, now).await?;
         tracing::info!(
             batch = %batch.id,
-            destinations = blocked.len(),
+            alerts = figures.alerts,
             grants = uses.len(),
-            told = owed.len(),
             first_uses = first.len(),
             "batch done"
         );
-        Ok(())
-    }
-
-    async fn tell(&self, blocked: &[&Blocked], first: &[&Use]) -> Result<(), AlertsError> {
-        if blocked.is_empty() && first.is_empty() {
-            return Ok(());
-        }
-        let traffic_blocked = |blocked: &&Blocked| {
-            Event::new(source::ALERTS, "TrafficBlocked", &alert::traffic_blocked(blocked, &self.config))
-        };
-        let grant_used = |first: &&Use| Event::new(source::ALERTS, "GrantUsed", &alert::grant_used(first));
-        let events = blocked.iter().map(traffic_blocked).chain(first.iter().map(grant_used));
-        let events = events.collect::<Result<Vec<_>, _>>()?;
-        Ok(self.bus.publish(&events).await?)
+        Ok(figures)
     }
 }

@@ -1,8 +1,11 @@
 //! Wires the function: the environment into types, clients, run.
 
 use alerts::dynamodb::DynamoStore;
+use alerts::owners::{Ec2Owners, Place};
 use alerts::{Alerts, AlertsError};
 use anyhow::Context;
+use egress::aws::ec2::Ec2;
+use egress::aws::signed::Signed;
 use egress::aws::{EventBridgeBus, sdk_config};
 use egress::config::Config;
 use jiff::Timestamp;
@@ -12,24 +15,32 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     tracing::init_default_subscriber();
-    let alerts = &wire().await?;
+    let (alerts, project) = (&wire().await?, &variable("PROJECT_NAME")?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
-        alerts.handle(event.payload, Timestamp::now()).await.inspect_err(|error: &AlertsError| {
-            tracing::error!(%error, request_id = event.context.request_id, "the batch was not worked off");
-        })
+        let now = Timestamp::now();
+        let handled = alerts.handle(event.payload, now).await.inspect_err(|error: &AlertsError| {
+            tracing::error!(%error, request_id = event.context.request_id, "the event was not worked off");
+        });
+        handled.map(|figures| figures.lines(project, now).iter().for_each(|line| println!("{line}")))
     }))
     .await
 }
 
-async fn wire() -> anyhow::Result<Alerts<DynamoStore, EventBridgeBus>> {
+type Wired = Alerts<DynamoStore, EventBridgeBus, Ec2Owners<Ec2, DynamoStore>, ()>;
+
+async fn wire() -> anyhow::Result<Wired> {
     let config = Config::from_env()?;
     let table = variable("TABLE_NAME")?;
     let bus = variable("EVENT_BUS_NAME")?;
+    let place = Place::new(&variable("VPC_ID")?, &variable("FIREWALL_PLACEMENT")?)?;
     let sdk = sdk_config().await;
+    let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(&sdk), table);
     Ok(Alerts {
         config,
-        store: DynamoStore::new(aws_sdk_dynamodb::Client::new(&sdk), table),
         bus: EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&sdk), bus),
+        owners: Ec2Owners::new(place, Ec2::new(Signed::new(&sdk)), store.clone(), fastrand::f64),
+        store,
+        dead_letters: (),
         jitter: fastrand::f64,
     })
 }

@@ -1,31 +1,25 @@
-//! Who speaks for a window, so that one message comes of it however many invocations see its connections,
-//! and however often a batch is delivered.
+//! Where blocked connections are counted, so that one message comes of a window however many invocations see its
+//! connections, and however often a batch is delivered.
 //!
-//! The first batch that meets a source and destination in a window claims it, and owes the alert, with the
-//! count that it has itself; every other batch leaves only its count, which no alert tells. A batch that has
-//! told all that it owes is marked as done. Delivered again before that, it finds its own claims and tells them again, under the same event ids; after that it
-//! does nothing. A batch that fails for good takes its claims with it into the dead-letter queue, from where
-//! it is sent again.
+//! Every batch writes its own counts under its own id: written again, they are the same. The first batch that counts in
+//! a window, and may tell of it, is noted there as who tells, unless an alert about the same rests; the same for what raises its severity. Delivered again
+//! before it was marked as done, a batch finds that it owes what it had claimed, and tells it again under the same event
+//! ids; after that it does nothing. A batch that fails for good takes its claims with it into the dead-letter queue,
+//! from where it is sent again.
 
 use std::future::Future;
 
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use egress::aws::windows::{Window, WindowKey};
+use egress::ledger::Silence;
+use egress::request::Request;
 use jiff::Timestamp;
 
 use crate::batch::BatchId;
-use crate::blocked::Blocked;
+use crate::groups::Group;
+use crate::plan::{Claims, Owing};
 
 /// Calls that are on their way at once: DynamoDB answers in milliseconds, and a function has few sockets.
 pub(crate) const AT_ONCE: usize = 16;
-
-/// Who tells about a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
-    /// This batch does.
-    Ours,
-    /// Another batch does, or has done.
-    Theirs,
-}
 
 /// The store doesn't answer as it should. What was done may be done again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,37 +31,64 @@ pub struct StoreError {
     pub cause: String,
 }
 
+/// What keeps alerts quiet, or explains them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// The requests that are pending or live.
+    pub requests: Vec<Request>,
+    /// The silences that have not ended.
+    pub silences: Vec<Silence>,
+}
+
 /// The store of windows.
 pub trait Windows {
     /// Whether this batch has told all that it owed.
     fn is_done(&self, batch: &BatchId) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Claims the window of these connections for this batch, or leaves their count with the batch that has
-    /// it. The same batch may ask again: it gets the same answer, and counts once.
-    fn claim(
-        &self,
-        blocked: &Blocked,
-        batch: &BatchId,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<Claim, StoreError>> + Send;
-
     /// Notes that this batch has told all that it owed.
     fn done(&self, batch: &BatchId, now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
-}
 
-/// Claims all windows of a batch; answers those that it has to tell about, in their order.
-pub async fn claim_all<'a, W: Windows>(
-    windows: &W,
-    batch: &BatchId,
-    blocked: &'a [Blocked],
-    now: Timestamp,
-) -> Result<Vec<&'a Blocked>, StoreError> {
-    let claims = stream::iter(blocked.iter().map(|blocked| windows.claim(blocked, batch, now)));
-    let claims: Vec<Claim> = claims.buffered(AT_ONCE).try_collect().await?;
-    Ok(blocked
-        .iter()
-        .zip(claims)
-        .filter(|(_, claim)| *claim == Claim::Ours)
-        .map(|(blocked, _)| blocked)
-        .collect())
+    /// A window's item, read strongly consistent; of the batches, those that count in it.
+    fn window(&self, key: &WindowKey) -> impl Future<Output = Result<Option<Window>, StoreError>> + Send;
+
+    /// Puts a batch's counts into the window's item, which may not be there yet, and makes its digest due. Claims what
+    /// nobody has; answers what the batch has to tell, by a claim of now or before.
+    fn count(
+        &self,
+        group: &Group,
+        batch: &BatchId,
+        claims: Claims,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Owing, StoreError>> + Send;
+
+    /// Puts a batch's counts into an item of their own.
+    fn count_apart(
+        &self,
+        group: &Group,
+        batch: &BatchId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Those of some windows, at most a hundred, that are there; without counts that stand apart.
+    fn windows(&self, keys: &[WindowKey]) -> impl Future<Output = Result<Vec<Window>, StoreError>> + Send;
+
+    /// The oldest window in which anybody was blocked at a registrable domain.
+    fn oldest(&self, domain: &str) -> impl Future<Output = Result<Option<WindowKey>, StoreError>> + Send;
+
+    /// Windows that ended by a time and whose digest is still to be told, at most `most`, the oldest first. Perhaps one
+    /// whose digest was told a moment ago, and not one that came into being a moment ago.
+    fn due(
+        &self,
+        until: Timestamp,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<WindowKey>, StoreError>> + Send;
+
+    /// A window with all its counts, read strongly consistent.
+    fn whole(&self, key: &WindowKey) -> impl Future<Output = Result<Option<Window>, StoreError>> + Send;
+
+    /// Notes that the digest of a window is told, unless it has been changed since it was read.
+    fn close(&self, window: &Window, digested: u64) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// What keeps alerts quiet, or explains them.
+    fn known(&self, now: Timestamp) -> impl Future<Output = Result<Known, StoreError>> + Send;
 }

@@ -3,11 +3,12 @@
 use egress::events::{Decision, ListOf};
 use egress::request::RequestId;
 
-use crate::message::seconds;
+use crate::message::{seconds, silence_seconds};
 
 /// What the first word can be.
-const VERBS: [&str; 10] =
-    ["request", "extend", "revoke", "withdraw", "approve", "deny", "why", "status", "list", "help"];
+const VERBS: [&str; 11] = [
+    "request", "extend", "revoke", "withdraw", "approve", "deny", "silence", "why", "status", "list", "help",
+];
 
 /// What somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,15 @@ pub enum Command {
     },
     /// To take a request back.
     Withdraw(RequestId),
+    /// That alerts rest, or are told again.
+    Silence {
+        /// About which domain, as it was typed.
+        domain: String,
+        /// Whose; everybody's where nobody is named.
+        owner: Option<String>,
+        /// For how long, in seconds; 0 to end it.
+        duration: Option<u64>,
+    },
     /// To know what became of a request.
     Status(RequestId),
     /// To know why a host is blocked.
@@ -106,6 +116,7 @@ impl Command {
             "deny" => return decided(Decision::Deny, text, own).map(Some),
             "revoke" => Self::Revoke { id: words.id()?, because: reason()? },
             "withdraw" => Self::Withdraw(words.id()?),
+            "silence" => words.silence()?,
             "status" => Self::Status(words.id()?),
             "why" => Self::Why(words.next().ok_or(CommandError::Missing("the host"))?),
             "list" => Self::List(words.list()?),
@@ -216,8 +227,31 @@ impl Words<'_> {
         }
     }
 
-    /// `for` and its duration, which may have several words: `for 1h 30m`.
+    /// The domain, and then for how long and whose, in any order.
+    fn silence(&mut self) -> Result<Command, CommandError> {
+        let domain = self.next().ok_or(CommandError::Missing("the domain"))?;
+        let (mut owner, mut duration) = (None, None);
+        loop {
+            if duration.is_none() {
+                duration = self.lasting(silence_seconds)?;
+            }
+            if owner.is_some() || !self.takes("owner") {
+                return Ok(Command::Silence { domain, owner, duration });
+            }
+            owner = Some(self.next().ok_or(CommandError::Missing("whose alerts, behind `owner`,"))?);
+        }
+    }
+
+    /// For how long a grant is to last.
     fn duration(&mut self) -> Result<Option<u64>, CommandError> {
+        self.lasting(seconds)
+    }
+
+    /// `for` and its duration, which may have several words: `for 1h 30m`.
+    fn lasting(
+        &mut self,
+        seconds: impl Fn(&str) -> Result<u64, String>,
+    ) -> Result<Option<u64>, CommandError> {
         if !self.takes("for") {
             return Ok(None);
         }

@@ -3,8 +3,8 @@
 
 use egress::bus::Event;
 use egress::events::{
-    CommandNotTaken, DomainRequested, EventError, ExtensionRequested, GrantRevoked, Question, QuestionAsked,
-    RequestDecided, RequestWithdrawn, TicketClosed, source,
+    AlertsSilenced, CommandNotTaken, DomainRequested, EventError, ExtensionRequested, GrantRevoked, Question,
+    QuestionAsked, RequestDecided, RequestWithdrawn, TicketClosed, no_silence, source,
 };
 use egress::request::RequestId;
 
@@ -19,6 +19,15 @@ pub(crate) fn seconds(text: &str) -> Result<u64, String> {
         return Err("a grant lasts at least a minute".to_owned());
     }
     Ok(duration.as_secs())
+}
+
+/// For how long alerts rest, as people write it, in seconds; 0 ends a silence.
+pub(crate) fn silence_seconds(text: &str) -> Result<u64, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write a duration as 8h or 7d, and 0 to end a silence"))?;
+    // Less than a second is not nothing.
+    let seconds = if duration.is_zero() { 0 } else { duration.as_secs().max(1) };
+    no_silence(seconds).map_or(Ok(seconds), |problem| Err(format!("it {problem}")))
 }
 
 /// What somebody says, whichever way it came.
@@ -36,6 +45,8 @@ pub enum Message {
     Withdraw(RequestWithdrawn),
     /// A ticket was closed.
     Close(TicketClosed),
+    /// Somebody wants alerts to rest.
+    Silence(AlertsSilenced),
     /// Somebody wants to know something.
     Ask(QuestionAsked),
     /// Somebody has said what can't be taken. It goes to them, and to nobody who decides.
@@ -55,6 +66,7 @@ impl Message {
             Self::Revoke(detail) => detail.check(),
             Self::Withdraw(detail) => detail.check(),
             Self::Close(detail) => detail.check(),
+            Self::Silence(detail) => detail.check(),
             Self::Ask(detail) => detail.check(),
             Self::NotTaken(_) => Ok(()),
         }
@@ -69,6 +81,7 @@ impl Message {
             Self::Revoke(detail) => Event::new(source::INTAKE, "GrantRevoked", detail)?,
             Self::Withdraw(detail) => Event::new(source::INTAKE, "RequestWithdrawn", detail)?,
             Self::Close(detail) => Event::new(source::INTAKE, "TicketClosed", detail)?,
+            Self::Silence(detail) => Event::new(source::INTAKE, "AlertsSilenced", detail)?,
             Self::Ask(detail) => Event::new(source::INTAKE, "QuestionAsked", detail)?,
             Self::NotTaken(detail) => Event::new(source::INTAKE, "CommandNotTaken", detail)?,
         })
@@ -83,6 +96,7 @@ impl Message {
             Self::Revoke(detail) => &detail.message_key,
             Self::Withdraw(detail) => &detail.message_key,
             Self::Close(detail) => &detail.message_key,
+            Self::Silence(detail) => &detail.message_key,
             Self::Ask(detail) => &detail.message_key,
             Self::NotTaken(detail) => {
                 let rest = detail.event_id.strip_prefix(NOT_TAKEN).and_then(|rest| rest.split_once('.'));
@@ -100,7 +114,7 @@ impl Message {
             Self::Revoke(detail) => Some(detail.request_id.clone()),
             Self::Withdraw(detail) => Some(detail.request_id.clone()),
             Self::Close(detail) => Some(detail.request_id.clone()),
-            Self::NotTaken(_) => None,
+            Self::NotTaken(_) | Self::Silence(_) => None,
             Self::Ask(detail) => match &detail.question {
                 Question::Status { request_id } => Some(request_id.clone()),
                 Question::Why { .. } | Question::List { .. } => None,
@@ -117,6 +131,7 @@ impl Message {
             Self::Revoke(_) => "revoke",
             Self::Withdraw(_) => "withdraw",
             Self::Close(_) => "close",
+            Self::Silence(_) => "silence",
             Self::NotTaken(_) => "not taken",
             Self::Ask(detail) => match detail.question {
                 Question::Why { .. } => "why",

@@ -8,8 +8,8 @@ use std::time::Duration;
 use egress::config::Config;
 use egress::domain::DomainPattern;
 use egress::events::{
-    CommandNotTaken, DomainRequested, ExtensionRequested, GrantRevoked, Question, QuestionAsked,
-    RequestDecided, RequestWithdrawn, VERSION,
+    AlertsSilenced, CommandNotTaken, DomainRequested, ExtensionRequested, GrantRevoked, Question,
+    QuestionAsked, RequestDecided, RequestWithdrawn, VERSION,
 };
 use egress::request::ReplyTo;
 use egress::slack::Ask;
@@ -158,6 +158,15 @@ impl Speaker {
             Command::Withdraw(request_id) => {
                 Message::Withdraw(RequestWithdrawn { version, message_key, request_id, by, reply_to })
             }
+            Command::Silence { domain, owner, duration } => Message::Silence(AlertsSilenced {
+                version,
+                message_key,
+                by,
+                domain,
+                owner,
+                duration_seconds: duration,
+                reply_to,
+            }),
             Command::Status(request_id) => self.question(Question::Status { request_id }),
             Command::Why(host) => self.question(Question::Why { host }),
             Command::List(which) => self.question(Question::List { which }),

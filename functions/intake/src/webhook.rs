@@ -1,4 +1,4 @@
-//! What a webhook says: one of eight actions.
+//! What a webhook says: one of nine actions.
 
 mod body;
 
@@ -14,8 +14,8 @@ pub enum WebhookError {
     /// Not a JSON object.
     #[error("the body is not a JSON object: {0}")]
     NotAnObject(serde_json::Error),
-    /// Not one of the eight.
-    #[error("action must be request, extend, decide, revoke, withdraw, why, list or status")]
+    /// Not one of the nine.
+    #[error("action must be request, extend, decide, revoke, withdraw, silence, why, list or status")]
     Action,
     /// A field is missing, unknown, or of another kind.
     #[error("{0}")]
@@ -35,6 +35,7 @@ pub fn message(body: &[u8], delivery: &str) -> Result<Message, WebhookError> {
         Some("decide") => Message::Decide(typed::<body::Decide>(fields)?.detail(key)),
         Some("revoke") => Message::Revoke(typed::<body::Revoke>(fields)?.detail(key)),
         Some("withdraw") => Message::Withdraw(typed::<body::Withdraw>(fields)?.detail(key)),
+        Some("silence") => Message::Silence(typed::<body::Silence>(fields)?.detail(key)),
         Some("why") => Message::Ask(typed::<body::Why>(fields)?.detail(key)),
         Some("list") => Message::Ask(typed::<body::List>(fields)?.detail(key)),
         Some("status") => Message::Ask(typed::<body::Status>(fields)?.detail(key)),
@@ -137,6 +138,18 @@ mod tests {
         ]);
     }
 
+    #[test]
+    fn a_silence_becomes_an_event() {
+        let silence = |more: Value| {
+            detail(&with(json!({"action": "silence", "by": "bob", "domain": "pypi.org"}), more))
+        };
+        insta::assert_json_snapshot!([
+            silence(json!({})),
+            silence(json!({"owner": "profile/d-x/alice", "duration": "1h 30m"})),
+            silence(json!({"duration": "0"})),
+        ]);
+    }
+
     /// One of each action: its name, its body, the request that it is about.
     fn actions() -> Vec<(&'static str, Value, Option<RequestId>)> {
         let named = RequestId::try_from("req-0123456789ab".to_owned()).unwrap();
@@ -153,6 +166,11 @@ mod tests {
             ("revoke", body(json!({"by": "b", "reason": "done"})), Some(named.clone())),
             ("withdraw", body(json!({"by": "a"})), Some(named.clone())),
             ("status", body(json!({"by": "a"})), Some(named.clone())),
+            (
+                "silence",
+                json!({"by": "b", "domain": "pypi.org", "owner": "profile/d-x/alice", "duration": "1d"}),
+                None,
+            ),
             ("why", json!({"by": "a", "host": "github.com"}), None),
             ("list", json!({"by": "a", "which": "mine"}), None),
         ]
@@ -194,6 +212,7 @@ mod tests {
             with(body, more)
         };
         let why = |more| with(json!({"action": "why", "by": "alice", "host": "github.com"}), more);
+        let silence = |more| with(json!({"action": "silence", "by": "bob", "domain": "pypi.org"}), more);
         let errors = [
             json!([]),
             json!({"requester": "alice"}),
@@ -218,6 +237,11 @@ mod tests {
             extend(json!({"justification": "\n"})),
             extend(json!({"duration": "0s"})),
             extend(json!({"domains": ["a.example"]})),
+            silence(json!({"domain": "pypi"})),
+            silence(json!({"owner": ""})),
+            silence(json!({"duration": "31d"})),
+            silence(json!({"duration": 0})),
+            silence(json!({"duration": "1ms"})),
             why(json!({"host": ""})),
             why(json!({"host": "x".repeat(2_001)})),
             why(json!({"by": "a\nb"})),
@@ -245,7 +269,7 @@ mod tests {
         }
 
         #[test]
-        fn fuzz_whatever_is_taken_can_be_acted_on(action in 0..8_usize, field in "[a-z_]{2,13}", text in ".{0,300}", nested: bool) {
+        fn fuzz_whatever_is_taken_can_be_acted_on(action in 0..9_usize, field in "[a-z_]{2,13}", text in ".{0,300}", nested: bool) {
             let (name, mut body, _) = actions().swap_remove(action);
             let value = if nested { json!({"via": text, "to": text}) } else { json!(text) };
             let known: Vec<String> = body.as_object().unwrap().keys().cloned().collect();

@@ -1,8 +1,9 @@
 //! What people read at once, and why something isn't taken, in the markup of the place where they read it.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use egress::events::{Decision, Question};
+use egress::events::{Decision, Question, silence};
 use egress::slack::Ask;
 use egress::text::visible;
 
@@ -70,11 +71,13 @@ impl Voice {
             format!("approve {id} …"),
             format!("deny {id} …"),
             format!("revoke {id} because …"),
+            "silence pypi.org [for 1d] [owner …]".to_owned(),
             format!("status {id}"),
             "why github.com".to_owned(),
             "list [mine|pending|live|unused]".to_owned(),
         ];
         let mut lines: Vec<String> = lines.iter().map(|line| self.typed(line)).collect();
+        lines.push("A silence lasts a day where nothing else is said; `for 0` ends it.".to_owned());
         lines.push("`github.com` is that host alone, `.github.com` it and all below it.".to_owned());
         lines.join(self.line_break())
     }
@@ -148,6 +151,13 @@ impl Voice {
             }
             Message::Revoke(_) => format!("{id} is to be revoked."),
             Message::Withdraw(_) => format!("{id} is to be withdrawn."),
+            Message::Silence(asked) => {
+                let domain = self.shown(&asked.domain);
+                match asked.duration_seconds.unwrap_or(silence::USUAL) {
+                    0 => format!("Alerts about {domain} are to be told again."),
+                    seconds => format!("Alerts about {domain} are to rest for {}.", length(seconds)),
+                }
+            }
             Message::Ask(asked) => match &asked.question {
                 Question::Why { host } => {
                     format!("Looking why {} is blocked, or passes.", self.shown(host))
@@ -178,6 +188,11 @@ impl Voice {
     fn line_break(&self) -> &'static str {
         if self.markup == Markup::Teams { "\n\n" } else { "\n" }
     }
+}
+
+/// A length of time, as `1day`.
+fn length(seconds: u64) -> String {
+    humantime::format_duration(Duration::from_secs(seconds)).to_string()
 }
 
 /// Escapes what HTML and Slack read as theirs.

@@ -4,6 +4,7 @@ mod about;
 pub(crate) mod act;
 mod answer;
 pub(crate) mod blocked;
+mod digest;
 mod firewall;
 mod grant;
 pub(crate) mod letter;
@@ -79,7 +80,7 @@ pub(crate) fn letter(notice: &Notice) -> Letter {
         Notice::AllowListChanged(it) => firewall::changed(it),
         Notice::DriftFound(it) => firewall::drift(it),
         Notice::TrafficBlocked(it) => blocked::blocked(it),
-        Notice::BlockedDigest(it) => blocked::digest(it),
+        Notice::BlockedDigest(it) => digest::digest(it),
     }
 }
 

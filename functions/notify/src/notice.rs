@@ -158,7 +158,10 @@ impl Notice {
             Self::GrantFirstUsed(it) => Some(&it.request),
             Self::CommandAnswered(it) => match &it.answer {
                 Answer::Done { request, .. } | Answer::Status { request, .. } => Some(request),
-                Answer::NotAllowed { .. } | Answer::Why(_) | Answer::List { .. } => None,
+                Answer::NotAllowed { .. }
+                | Answer::Why(_)
+                | Answer::List { .. }
+                | Answer::Silenced { .. } => None,
             },
             Self::CommandNotTaken(_)
             | Self::EventRefused(_)

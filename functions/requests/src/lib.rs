@@ -10,6 +10,7 @@
 //! - `settle`: the firewall is brought to the ledger; grants become active.
 //! - `close`: a ticket was closed, and so its request is over.
 //! - `extensions`: what takes another grant's place; `cut`: what ended grants have let through.
+//! - `silence`: alerts rest.
 //! - `tick`: what is due, and what others left behind.
 
 mod close;
@@ -22,6 +23,7 @@ pub mod metrics;
 mod questions;
 mod refuse;
 mod settle;
+mod silence;
 mod tick;
 mod work;
 
@@ -107,6 +109,7 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
                 self.answer_question(&asked.question, &author, work).await?;
                 return Ok(Firewalled::Untouched);
             }
+            Incoming::AlertsSilenced(asked) => return self.silence(&asked, &author, work).await,
             Incoming::GrantUsed(used) => {
                 let command = Command::Use { at: used.at, host: used.host, source: used.source };
                 if self.system_command(&used.request_id, &command, work).await?.is_none() {

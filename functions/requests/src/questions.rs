@@ -62,6 +62,7 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             Known { policy: &policy, grants: &grants, requests: &requests, config, blocked: &blocked, now };
         let mut explanation = explain(host, &known);
         if let Some(last) = explanation.last_blocked.as_mut().filter(|_| !self.may_see(None, by)) {
+            last.owners.clear();
             last.sources.clear();
         }
         Ok(Answer::Why(Box::new(explanation)))

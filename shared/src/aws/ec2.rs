@@ -85,10 +85,44 @@ pub fn page<T>(
     set: &str,
     read: fn(Element<'_, '_>) -> Option<T>,
 ) -> Result<(Vec<T>, Option<String>), CallError> {
-    let document = Document::parse(body).map_err(|error| CallError::Unreadable(error.to_string()))?;
+    let page = read_page(body, set, read).or_else(|_| read_page(&without_forbidden(body), set, read));
+    page.map_err(|error| CallError::Unreadable(error.to_string()))
+}
+
+fn read_page<T>(
+    body: &str,
+    set: &str,
+    read: fn(Element<'_, '_>) -> Option<T>,
+) -> Result<(Vec<T>, Option<String>), roxmltree::Error> {
+    let document = Document::parse(body)?;
     let answer = Element(document.root_element());
     let next = answer.text("nextToken").filter(|token| !token.is_empty());
     Ok((answer.items(set).filter_map(read).collect(), next))
+}
+
+/// The text with a mark in place of each character that XML can't have (XML 1.0, 2.2), however it is written: one of
+/// them in somebody's tag would hide all other rows.
+fn without_forbidden(body: &str) -> String {
+    let allowed = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    let mut cleaned = String::with_capacity(body.len());
+    let mut rest = body;
+    while let Some((before, behind)) = rest.split_once("&#") {
+        let (number, after) = behind.split_once(';').unwrap_or((behind, ""));
+        let parsed = match number.strip_prefix('x') {
+            Some(digits) => u32::from_str_radix(digits, 16),
+            None => number.parse(),
+        };
+        let is_allowed = parsed.ok().and_then(char::from_u32).is_some_and(|c| allowed(&c));
+        cleaned.push_str(before);
+        if is_allowed {
+            cleaned.extend(["&#", number, ";"]);
+        } else {
+            cleaned.push(char::REPLACEMENT_CHARACTER);
+        }
+        rest = after;
+    }
+    cleaned.push_str(rest);
+    cleaned.chars().map(|c| if allowed(&c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
 fn filter_form(filters: &[Filter<'_>]) -> Vec<(String, String)> {

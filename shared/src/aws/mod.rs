@@ -12,7 +12,7 @@ mod refusal;
 mod s3;
 pub mod signed;
 
-pub use dynamodb::{DynamoLedger, evidence};
+pub use dynamodb::{DynamoLedger, evidence, windows};
 pub use eventbridge::EventBridgeBus;
 pub use network_firewall::NetworkFirewall;
 pub use s3::S3;

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::field::FieldPath;
-use super::{APPROVERS, Config, DAY, LONGEST, MINUTE, Place, Route, Subject, same_spelling};
+use super::{APPROVERS, Alerts, Config, HOUR, LONGEST, MINUTE, Place, Route, Subject, same_spelling};
 use crate::domain::DomainPattern;
 
 /// For so many days alerts keep what was blocked.
 const MOST_DAYS: u32 = 14;
+/// The most windows for which an alert is not repeated: so many are looked for when one begins.
+const MOST_WINDOWS: u32 = 96;
 /// The most domains of a preset: a request for it is one item of the ledger and one event of the bus.
 const LARGEST_PRESET: usize = 100;
 /// Ways to say something that are no adapters.
@@ -57,8 +59,11 @@ impl Config {
                 found.add(["durations", name], "it is under a minute, or over ten years");
             }
         }
-        if self.alerts.window < MINUTE || self.alerts.window > DAY {
-            found.add(["alerts", "window"], "it is under a minute, or over a day");
+        let Alerts { window, repeat, .. } = self.alerts;
+        if window < MINUTE || window > HOUR {
+            found.add(["alerts", "window"], "it is under a minute, or over an hour");
+        } else if repeat < window || repeat > MOST_WINDOWS * window {
+            found.add(["alerts", "repeat"], format!("it is under one window, or over {MOST_WINDOWS}"));
         }
         let days = self.risk.days;
         if days == 0 || days > MOST_DAYS {

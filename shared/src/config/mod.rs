@@ -99,9 +99,26 @@ pub struct Preset {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Alerts {
-    /// For how long one alert speaks for a source and a destination.
+    /// After how long a digest sums up what an owner was blocked at of a domain; at most an hour.
     #[serde(deserialize_with = "duration")]
     pub window: Duration,
+    /// For how long an alert at once is not repeated; at least a window, and at most 96 of them.
+    #[serde(deserialize_with = "duration")]
+    pub repeat: Duration,
+    /// What raises an alert's severity.
+    pub raise: Raise,
+}
+
+/// What raises an alert's severity: each can be switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Raise {
+    /// So many distinct names or addresses that one owner asks for in a window; 0 for never.
+    pub many_names: u64,
+    /// A name below a suffix where anybody can have one, such as `github.io`.
+    pub shared_hosting: bool,
+    /// A connection to an address, without a name.
+    pub bare_address: bool,
 }
 
 /// Why a configuration can't be used.
@@ -137,7 +154,13 @@ impl Default for RiskSettings {
 
 impl Default for Alerts {
     fn default() -> Self {
-        Self { window: 15 * MINUTE }
+        Self { window: 15 * MINUTE, repeat: 4 * HOUR, raise: Raise::default() }
+    }
+}
+
+impl Default for Raise {
+    fn default() -> Self {
+        Self { many_names: 50, shared_hosting: true, bare_address: true }
     }
 }
 
@@ -284,6 +307,41 @@ mod tests {
         let told = "[routes.s]\nto = { slack = \"C024BE91L\" }\ntells = [\"requests\"]\n";
         assert!(Config::parse(&format!("{SMALLEST}{reminded}{told}")).is_ok());
         assert!(Config::parse(&format!("{SMALLEST}{}", route("\"mail\"", "\"reminders\""))).is_ok());
+    }
+
+    #[test]
+    fn alerts_repeat_after_whole_windows_and_are_raised_as_it_is_said() {
+        let alerts = |text: &str| Config::parse(&format!("{SMALLEST}{text}")).map(|config| config.alerts);
+        let usual = alerts("").unwrap();
+        assert_eq!((usual.window, usual.repeat), (15 * MINUTE, 4 * HOUR));
+        assert_eq!(
+            (usual.raise.many_names, usual.raise.shared_hosting, usual.raise.bare_address),
+            (50, true, true)
+        );
+        let own = "[alerts]\nwindow = \"5m\"\nrepeat = \"8h\"\n[alerts.raise]\nmany_names = 0\nbare_address = false";
+        let own = alerts(own).unwrap();
+        assert_eq!((own.window, own.repeat), (5 * MINUTE, 8 * HOUR));
+        assert_eq!(
+            (own.raise.many_names, own.raise.shared_hosting, own.raise.bare_address),
+            (0, true, false)
+        );
+
+        for (text, field) in [
+            ("window = \"59s\"", "alerts.window"),
+            ("window = \"61m\"", "alerts.window"),
+            ("repeat = \"14m\"", "alerts.repeat: it is under one window, or over 96"),
+            ("repeat = \"25h\"", "alerts.repeat: it is under one window, or over 96"),
+            // The usual time has too many of such windows.
+            ("window = \"1m\"", "alerts.repeat"),
+            ("repeat = 4", "alerts.repeat"),
+            ("raise = { many_names = -1 }", "alerts.raise.many_names"),
+            ("raise = { many = 1 }", "many"),
+        ] {
+            let error = error(&format!("[alerts]\n{text}"));
+            assert!(error.contains(field), "{text}: {error}");
+        }
+        assert!(alerts("[alerts]\nwindow = \"1h\"\nrepeat = \"96h\"").is_ok());
+        assert!(alerts("[alerts]\nwindow = \"1h\"\nrepeat = \"1h\"").is_ok());
     }
 
     #[test]

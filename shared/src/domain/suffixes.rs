@@ -2,11 +2,12 @@
 //! can have one. The list is compiled into the `psl` crate, so it is as old as that crate's version.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 
 use psl::Type;
 
-use super::{DomainPattern, LONGEST_NAME, LONGEST_TEXT, is_address};
+use super::{DomainPattern, LONGEST_NAME, LONGEST_TEXT, PatternError, is_address};
 
 /// What has public suffixes below it without being one: `psl` can look a name up, and can't say what lies
 /// below it. `above_suffixes.py` beside the file makes it from that crate's rules, and its first line names
@@ -25,7 +26,7 @@ pub(super) fn is_public_suffix(name: &str) -> bool {
 
 /// The suffix of the list's private part that a name lies below: `github.io` of `x.github.io`. Its owner lets
 /// anybody have a name there. Nothing for the suffix itself.
-pub(crate) fn shared_suffix(name: &str) -> Option<&str> {
+pub fn shared_suffix(name: &str) -> Option<&str> {
     let suffix = psl::suffix(name.as_bytes()).filter(|suffix| suffix.typ() == Some(Type::Private))?;
     std::str::from_utf8(suffix.as_bytes()).ok().filter(|suffix| *suffix != name)
 }
@@ -54,10 +55,13 @@ pub fn registrable_domain(host: &str) -> Option<&str> {
 }
 
 /// The name under which connections to a host are counted, so that one look finds those to all hosts of a
-/// registrable domain: that domain, in lower case. What has none, and an address with its port, stands for
+/// registrable domain: that domain, in lower case. An address is counted without its port; what is neither stands for
 /// itself. At most 253 characters.
 pub fn counted_under(host: &str) -> String {
     let short = |text: &str| text.chars().take(LONGEST_NAME).collect();
+    if let Some(address) = address(host) {
+        return address.to_string();
+    }
     if host.len() > LONGEST_TEXT || host.contains(':') {
         return short(host);
     }
@@ -65,9 +69,63 @@ pub fn counted_under(host: &str) -> String {
     short(registrable_domain(&host).unwrap_or(&host))
 }
 
+/// The group of alerts that somebody means who types this, as
+/// [`TrafficBlocked::domain`](crate::events::TrafficBlocked::domain) names it: what somebody registered of a name or a
+/// URL, or an address, without its port. What is a group's name already stays as it is.
+pub fn group_of(text: &str) -> Result<String, PatternError> {
+    let text = text.trim();
+    if let Some(address) = address(text) {
+        return Ok(address.to_string());
+    }
+    match DomainPattern::read(text) {
+        Ok(pattern) => Ok(counted_under(pattern.name())),
+        // Clients ask for names that no host may have, too, and those are blocked: `_x.example.com`.
+        Err(PatternError::NotAName { .. }) if text.bytes().all(is_of_a_group) => Ok(counted_under(text)),
+        Err(error) => Err(error),
+    }
+}
+
+/// An address, alone or with a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse().ok().map(|socket: SocketAddr| socket.ip()))
+}
+
+/// What stands in the name of a group that isn't an address.
+fn is_of_a_group(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._-".contains(&byte)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_people_type_is_the_group_that_its_alerts_are_in() {
+        for (typed, group) in [
+            ("pypi.org", "pypi.org"),
+            (" https://x.PyPI.org/simple?a#b ", "pypi.org"),
+            ("*.files.pythonhosted.org", "pythonhosted.org"),
+            (".pythonhosted.org.", "pythonhosted.org"),
+            ("a.team.github.io", "team.github.io"),
+            ("github.io", "github.io"),
+            ("www.bücher.co.uk", "xn--bcher-kva.co.uk"),
+            ("_dmarc.Example.com", "example.com"),
+            ("198.51.100.3", "198.51.100.3"),
+            ("198.51.100.3:443", "198.51.100.3"),
+            ("[2001:DB8::1]:443", "2001:db8::1"),
+            ("[2001:db8:0::1]", "2001:db8::1"),
+            ("2001:db8::1", "2001:db8::1"),
+        ] {
+            assert_eq!(group_of(typed).as_deref(), Ok(group), "{typed}");
+            assert_eq!(group_of(group).as_deref(), Ok(group));
+        }
+        for no_group in
+            ["", "pypi", "a b.com", "a#b.example com", "ftp://x.org", "x.org:443", "0x7f.1", "a..b"]
+        {
+            assert!(group_of(no_group).is_err(), "{no_group}: {:?}", group_of(no_group));
+        }
+    }
 
     #[test]
     fn what_lies_above_public_suffixes_is_as_the_list_has_it() {

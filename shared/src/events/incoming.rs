@@ -1,10 +1,12 @@
 //! What `requests` acts on: commands that intake has proved, evidence from alerts, and the clock.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Envelope, EventError, read_detail, source};
+use crate::domain::group_of;
+use crate::ledger::Silence;
 use crate::request::{ReplyTo, RequestId};
 
 /// Somebody asks for domains.
@@ -203,6 +205,29 @@ pub enum ListOf {
     Unused,
 }
 
+/// Somebody wants alerts about a domain to rest for a time, or to be told again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertsSilenced {
+    /// Always [`super::VERSION`].
+    pub version: u32,
+    /// What makes this message the same as another delivery of it.
+    pub message_key: String,
+    /// Who, as intake proved it.
+    pub by: String,
+    /// The domain as it was typed: a name, a URL, or an address. [`group_of`] it is silenced.
+    pub domain: String,
+    /// Whose connections, by [`crate::owner::Owner::key`]; everybody's when it isn't said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// For how long, in seconds: a minute to thirty days, or 0 to end it now; a day when it isn't said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<u64>,
+    /// Where they are to be answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
+}
+
 /// The firewall has logged that a grant let something pass, for the first time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -238,6 +263,8 @@ pub enum Incoming {
     TicketClosed(TicketClosed),
     /// Somebody wants to know something.
     QuestionAsked(QuestionAsked),
+    /// Somebody wants alerts to rest.
+    AlertsSilenced(AlertsSilenced),
     /// A grant is used for the first time.
     GrantUsed(GrantUsed),
     /// A minute has passed.
@@ -250,8 +277,20 @@ mod longest {
     pub(super) const NAME: usize = 256;
     /// A justification, a comment, a reason, a reply address.
     pub(super) const TEXT: usize = 2_000;
+    /// An owner's key: what it is made of has at most 63 characters each, or is an address.
+    pub(super) const OWNER: usize = 400;
     /// Domains in one request: what is reviewed by a person has to fit on a screen.
     pub(super) const DOMAINS: usize = 20;
+}
+
+/// For how long alerts rest, in seconds. A silence always ends: whoever made it forgets it.
+pub mod silence {
+    /// Where it isn't said.
+    pub const USUAL: u64 = 24 * 3_600;
+    /// The shortest, but for 0, which ends one.
+    pub const SHORTEST: u64 = 60;
+    /// The longest.
+    pub const LONGEST: u64 = 30 * 24 * 3_600;
 }
 
 impl Incoming {
@@ -277,6 +316,9 @@ impl Incoming {
             }
             (source::INTAKE, "TicketClosed") => read.checked(TicketClosed::check).map(Self::TicketClosed),
             (source::INTAKE, "QuestionAsked") => read.checked(QuestionAsked::check).map(Self::QuestionAsked),
+            (source::INTAKE, "AlertsSilenced") => {
+                read.checked(AlertsSilenced::check).map(Self::AlertsSilenced)
+            }
             (source::ALERTS, "GrantUsed") => read.checked(GrantUsed::check).map(Self::GrantUsed),
             _ => Err(EventError::Unknown { source_name: source, detail_type }),
         }
@@ -413,6 +455,37 @@ impl QuestionAsked {
     }
 }
 
+impl AlertsSilenced {
+    /// Holds every field against its limits; the domain has to be one.
+    pub fn check(&self) -> Result<(), EventError> {
+        check_name("message_key", &self.message_key)?;
+        check_name("by", &self.by)?;
+        self.owner.as_deref().map_or(Ok(()), |owner| check_line("owner", owner, longest::OWNER))?;
+        if let Some(problem) = self.duration_seconds.and_then(no_silence) {
+            return Err(field("duration_seconds", problem));
+        }
+        self.group()?;
+        check_reply(self.reply_to.as_ref())
+    }
+
+    /// What is silenced.
+    fn group(&self) -> Result<String, EventError> {
+        group_of(&self.domain).map_err(|error| field("domain", format!("can't be silenced: {error}")))
+    }
+
+    /// The silence that it makes now.
+    pub fn silence(&self, now: Timestamp) -> Result<Silence, EventError> {
+        let seconds = i64::try_from(self.duration_seconds.unwrap_or(silence::USUAL)).unwrap_or(i64::MAX);
+        Ok(Silence {
+            domain: self.group()?,
+            owner: self.owner.clone(),
+            until: now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX),
+            by: self.by.clone(),
+            at: now,
+        })
+    }
+}
+
 impl GrantUsed {
     /// Holds every field against its limits.
     pub fn check(&self) -> Result<(), EventError> {
@@ -422,13 +495,24 @@ impl GrantUsed {
     }
 }
 
+/// Why a silence can't last for so many seconds.
+pub fn no_silence(seconds: u64) -> Option<&'static str> {
+    let lasts = seconds == 0 || (silence::SHORTEST..=silence::LONGEST).contains(&seconds);
+    (!lasts).then_some("is not a minute to 30 days, or 0 to end a silence")
+}
+
 /// A name: one line of at most 256 characters without control characters.
 fn check_name(name: &'static str, value: &str) -> Result<(), EventError> {
+    check_line(name, value, longest::NAME)
+}
+
+/// One line of at most so many characters without control characters.
+fn check_line(name: &'static str, value: &str, longest: usize) -> Result<(), EventError> {
     if value.trim().is_empty() {
         return Err(field(name, "is empty"));
     }
-    if value.chars().count() > longest::NAME {
-        return Err(field(name, format!("has more than {} characters", longest::NAME)));
+    if value.chars().count() > longest {
+        return Err(field(name, format!("has more than {longest} characters")));
     }
     if value.chars().any(char::is_control) {
         return Err(field(name, "has control characters in it"));

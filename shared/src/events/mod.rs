@@ -13,13 +13,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub use incoming::{
-    Decision, DomainRequested, ExtensionRequested, GrantRevoked, GrantUsed, Incoming, ListOf, Question,
-    QuestionAsked, RequestDecided, RequestWithdrawn, Sender, TicketClosed,
+    AlertsSilenced, Decision, DomainRequested, ExtensionRequested, GrantRevoked, GrantUsed, Incoming, ListOf,
+    Question, QuestionAsked, RequestDecided, RequestWithdrawn, Sender, TicketClosed, no_silence, silence,
 };
 pub use told::{
     AllowListChanged, Answer, BlockedDigest, CommandAnswered, CommandNotTaken, DecisionAwaited, DriftFound,
-    EventRefused, GlassBroken, GrantFirstUsed, GrantWaits, RequestStateChanged, RequestSummary, Suggestion,
-    TrafficBlocked,
+    EventRefused, Finding, FindingRule, GlassBroken, GrantFirstUsed, GrantWaits, HostCount,
+    RequestStateChanged, RequestSummary, Severity, Suggestion, TrafficBlocked,
 };
 
 /// The version of every detail that this code writes, and the only one that it reads.

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::explain::Explanation;
-use crate::ledger::{Evidence, HistoryEntry};
+use crate::ledger::{Evidence, HistoryEntry, Silence};
+use crate::owner::Owner;
 use crate::request::{Ending, ReplyTo, Request, RequestId, StateName};
 
 /// The most patterns of each kind that a change of the allow list names.
@@ -220,6 +221,11 @@ pub enum Answer {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         evidence: Option<Evidence>,
     },
+    /// Alerts rest, or are told again.
+    Silenced {
+        /// The silence; one that ends when it was made ends those before it.
+        silence: Silence,
+    },
 }
 
 /// A request in a list.
@@ -264,57 +270,111 @@ pub struct EventRefused {
     pub reply_to: Option<ReplyTo>,
 }
 
-/// Connections to one destination from one source were blocked.
+/// Connections were blocked: the first of a group of them, which is what one owner asks of one registrable domain.
+/// Those that follow are counted, and told in a [`BlockedDigest`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrafficBlocked {
     /// Always [`super::VERSION`].
     pub version: u32,
-    /// The same for every delivery of this event: derived from source, destination and window.
+    /// The same for every delivery of this event: derived from owner, domain and window.
     pub event_id: String,
+    /// Whose connection it was.
+    pub owner: Owner,
+    /// What connections are grouped by, and silenced by: what somebody registered of the name
+    /// (`files.pythonhosted.org` → `pythonhosted.org`), or the address where no name was asked for.
+    pub domain: String,
     /// The name that the client asked for, or the address and port where it named none.
     pub destination: String,
-    /// What somebody registered of that name (`files.pythonhosted.org` → `pythonhosted.org`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registrable_domain: Option<String>,
-    /// The address that the firewall saw the connection come from.
+    /// Where else the connections of this alert went, at most twenty; there are others where one owner asks for
+    /// many names at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
+    /// How many destinations those are in all, the first included.
+    pub destination_count: u64,
+    /// The address that the firewall saw the first connection come from.
     pub source: String,
     /// `tls`, `http`, `ssh`, … where the firewall could tell; else `tcp`, `udp`, `icmp`, lower case.
     pub protocol: String,
     /// The port of the destination; none for ICMP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// How many connections the first batch of the log that met them in this window had: at least so many
-    /// were blocked. What later batches count is kept in the table, and no event tells it.
+    /// How many connections there were when this was told: at least so many were blocked.
     pub count: u64,
     /// The first of them.
     pub first_seen: Timestamp,
     /// The last of them.
     pub last_seen: Timestamp,
-    /// The length of the window in which this event speaks for its source and destination, in seconds.
-    /// Windows stand on the clock, so the next event may come soon after, at the beginning of the next.
+    /// After how many seconds a digest sums up what came after it.
     pub window_seconds: u64,
+    /// For how many seconds nothing else of this group is told at once. Windows and this stand on the clock.
+    pub repeat_seconds: u64,
     /// The firewall's name.
     pub firewall: String,
     /// Where its endpoint stands.
     pub availability_zone: String,
     /// The message of the rule that blocked.
     pub signature: String,
-    /// What to ask for; none where no name can be allowed (an address, another protocol).
+    /// Whether nobody of this stack was blocked there in the last two weeks.
+    pub is_new: bool,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Why it matters more than others: each by a rule of the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+    /// What to ask for; none where no name can be allowed (an address, another protocol), and where it is granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<Suggestion>,
+    /// What else there is to know and to do, such as why it is blocked although it is granted: sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
-/// What was blocked in a window to one registrable domain from one source, summed up at the window's end.
+/// How much something matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Somebody lacks a domain.
+    Normal,
+    /// It may be more than that: somebody should look.
+    Raised,
+}
+
+/// Why something matters more than other things.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The rule that says so, by its name under `alerts.raise` in `egress.toml`.
+    pub rule: FindingRule,
+    /// What was found: a sentence.
+    pub text: String,
+}
+
+/// The rules that raise an alert's severity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingRule {
+    /// One owner asks for many distinct names in a short time: data may leave in them, or something looks for a way
+    /// out.
+    ManyNames,
+    /// The name lies below a suffix where anybody can have one.
+    SharedHosting,
+    /// The client went to an address and gave no name.
+    BareAddress,
+}
+
+/// What one owner was blocked at of one registrable domain in a window, summed up at its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockedDigest {
     /// Always [`super::VERSION`].
     pub version: u32,
-    /// The same for every delivery of this event: derived from source, domain and window.
+    /// The same for every delivery of this event: derived from owner, domain, window and count. What is logged too late
+    /// makes another digest of the same window, with all in it.
     pub event_id: String,
+    /// Whose connections they were.
+    pub owner: Owner,
     /// What somebody registered, or the address where no name was asked for.
     pub domain: String,
-    /// The address that the firewall saw the connections come from.
-    pub source: String,
+    /// The addresses that the firewall saw the connections come from, at most ten.
+    pub sources: Vec<String>,
     /// When the window began.
     pub from: Timestamp,
     /// When it ended.
@@ -324,9 +384,23 @@ pub struct BlockedDigest {
     /// How many of them no alert has told.
     pub suppressed: u64,
     /// The hosts, at most twenty, the most often blocked first.
-    pub hosts: Vec<String>,
-    /// How many hosts there were in all.
-    pub host_count: usize,
+    pub hosts: Vec<HostCount>,
+    /// How many hosts there were in all; where there are very many, at least so many.
+    pub host_count: u64,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Why it matters more than others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+/// How often a host was blocked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostCount {
+    /// The name, or the address and port.
+    pub host: String,
+    /// How many connections.
+    pub connections: u64,
 }
 
 /// What somebody said to intake could not be taken; for who said it, where they said it.

@@ -215,9 +215,15 @@ pub struct LastBlocked {
     pub at: Timestamp,
     /// How many connections.
     pub connections: u64,
-    /// From which addresses, the last first; at most ten.
+    /// Whose, as far as alerts knew, the last first; at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<String>,
+    /// How many those are in all.
+    #[serde(default)]
+    pub owner_count: usize,
+    /// The addresses whose connections are nobody's that is known, the last first; at most ten.
     pub sources: Vec<String>,
-    /// From how many addresses in all.
+    /// How many those are in all.
     pub source_count: usize,
     /// The message of the rule that blocked the last one.
     pub message: String,
@@ -335,20 +341,30 @@ fn last_blocked(host: &str, blocked: &[BlockedCount]) -> Option<LastBlocked> {
     let mut counts: Vec<&BlockedCount> = blocked.iter().filter(|count| is_host(&count.host, host)).collect();
     counts.sort_by(|a, b| b.last_seen.cmp(&a.last_seen).then_with(|| a.source.cmp(&b.source)));
     let last = counts.first()?;
-    let mut sources: Vec<&str> = Vec::new();
-    let mut seen = std::collections::BTreeSet::new();
-    for count in &counts {
-        if seen.insert(count.source.as_str()) && sources.len() < MOST {
-            sources.push(&count.source);
-        }
-    }
+    let owners = counts.iter().filter_map(|count| count.owner.as_deref());
+    let (owners, owner_count) = each_once(owners);
+    let sources = counts.iter().filter(|count| count.owner.is_none()).map(|count| count.source.as_str());
+    let (sources, source_count) = each_once(sources);
     Some(LastBlocked {
         at: last.last_seen,
         connections: counts.iter().fold(0, |sum, count| sum.saturating_add(count.connections)),
-        sources: sources.into_iter().map(|source| shown(source, NAME)).collect(),
-        source_count: seen.len(),
+        owners,
+        owner_count,
+        sources,
+        source_count,
         message: shown(&last.signature, NAME),
     })
+}
+
+/// The first few of some texts, each once, and how many there are.
+fn each_once<'a>(texts: impl Iterator<Item = &'a str>) -> (Vec<String>, usize) {
+    let (mut first, mut seen) = (Vec::new(), std::collections::BTreeSet::new());
+    for text in texts {
+        if seen.insert(text) && first.len() < MOST {
+            first.push(shown(text, NAME));
+        }
+    }
+    (first, seen.len())
 }
 
 /// Whether a client's spelling of a host means this one.

@@ -131,14 +131,28 @@ fn last_blocked(last: &LastBlocked) -> String {
         1 => "one connection".to_owned(),
         connections => format!("{connections} connections"),
     };
-    let sources: Vec<String> = last.sources.iter().take(MOST).map(|source| shown(source, NAME)).collect();
-    let more = last.source_count.saturating_sub(sources.len());
-    let more = if more > 0 { format!(" and {more} more addresses") } else { String::new() };
+    let from =
+        [("owner", "s", &last.owners, last.owner_count), ("address", "es", &last.sources, last.source_count)];
+    let from: Vec<String> =
+        from.into_iter().filter_map(|(noun, s, some, all)| some_of(noun, s, some, all)).collect();
     let (at, message) = (minute(last.at), shown(&last.message, NAME));
     format!(
-        "Lately {times} to it were blocked, the last at {at} (\"{message}\"), from {}{more}.",
-        sources.join(", ")
+        "Lately {times} to it were blocked, the last at {at} (\"{message}\"), from {}.",
+        from.join(", and from ")
     )
+}
+
+/// The first few of so many, or how many there are, where none is named.
+fn some_of(noun: &str, plural: &str, some: &[String], all: usize) -> Option<String> {
+    let some: Vec<String> = some.iter().take(MOST).map(|one| shown(one, NAME)).collect();
+    let more = all.saturating_sub(some.len());
+    let counted = |count: usize| format!("{noun}{}", if count == 1 { "" } else { plural });
+    match (some.is_empty(), more) {
+        (true, 0) => None,
+        (true, all) => Some(format!("{all} {}", counted(all))),
+        (false, 0) => Some(some.join(", ")),
+        (false, more) => Some(format!("{} and {more} more {}", some.join(", "), counted(more))),
+    }
 }
 
 /// A time, to the minute.

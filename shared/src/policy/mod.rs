@@ -173,9 +173,18 @@ impl Policy {
 
     /// Whether `person` may see everybody's requests.
     pub fn may_inspect(&self, person: &str, config: &Config) -> Verdict {
+        self.of_the_ledger(person, "Inspect", config)
+    }
+
+    /// Whether `person` may let alerts rest.
+    pub fn may_silence(&self, person: &str, config: &Config) -> Verdict {
+        self.of_the_ledger(person, "Silence", config)
+    }
+
+    fn of_the_ledger(&self, person: &str, action: &str, config: &Config) -> Verdict {
         let words = &self.rules.words;
         let person = words.person(person, config);
-        let answer = || self.answer(&person, "Inspect", &words.ledger(), None, Context::empty());
+        let answer = || self.answer(&person, action, &words.ledger(), None, Context::empty());
         self.with_stack(|| closed(answer()))
     }
 

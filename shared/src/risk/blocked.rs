@@ -13,6 +13,8 @@ use crate::ledger::BlockedCount;
 /// The most hosts for which exact names are offered instead of all below a name: more are not asked for one by
 /// one.
 const MOST_NARROWER: usize = 5;
+/// The longest text that says whose connections they were, in characters.
+const LONGEST_OWNER: usize = 253;
 /// How the messages of rules begin that stand above the grants: our guard's, and those that AWS makes of a deny
 /// list (<https://docs.aws.amazon.com/network-firewall/latest/developerguide/suricata-examples.html>). No grant
 /// opens what they block.
@@ -43,7 +45,9 @@ fn may_open(count: &BlockedCount) -> bool {
 struct Tally<'a> {
     /// Of each host, in lower case.
     hosts: BTreeMap<String, u64>,
-    /// Of each source.
+    /// Of each owner.
+    owners: BTreeMap<String, u64>,
+    /// Of each source that is nobody's who is known.
     sources: BTreeMap<&'a str, u64>,
     connections: u64,
     last_seen: Option<Timestamp>,
@@ -55,8 +59,11 @@ impl<'a> Tally<'a> {
         for count in counts {
             let host = tally.hosts.entry(count.host.to_ascii_lowercase()).or_default();
             *host = host.saturating_add(count.connections);
-            let source = tally.sources.entry(&count.source).or_default();
-            *source = source.saturating_add(count.connections);
+            let from = match &count.owner {
+                Some(owner) => tally.owners.entry(owner.chars().take(LONGEST_OWNER).collect()).or_default(),
+                None => tally.sources.entry(&count.source).or_default(),
+            };
+            *from = from.saturating_add(count.connections);
             tally.connections = tally.connections.saturating_add(count.connections);
             tally.last_seen = tally.last_seen.max(Some(count.last_seen));
         }
@@ -67,6 +74,8 @@ impl<'a> Tally<'a> {
         Some(BlockedBefore {
             days,
             connections: self.connections,
+            owners: busiest(&self.owners, |owner| !owner.trim().is_empty()),
+            owner_count: self.owners.len(),
             sources: busiest(&self.sources, |source| source.parse::<IpAddr>().is_ok()),
             source_count: self.sources.len(),
             hosts: busiest(&self.hosts, |host| as_host(host).is_some()),

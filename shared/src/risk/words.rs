@@ -9,7 +9,7 @@ use crate::domain::DomainPattern;
 
 /// The most sentences about domains: a request for a preset may have a hundred of them.
 const MOST_SENTENCES: usize = 40;
-/// The most hosts, addresses or presets that a sentence names.
+/// The most hosts, owners, addresses or presets that a sentence names.
 const MOST_NAMED: usize = 3;
 /// The longest name of anything, in characters.
 const LONGEST_NAME: usize = 253;
@@ -84,9 +84,21 @@ fn blocked_before(domain: &DomainPattern, blocked: &BlockedBefore) -> String {
         "{domain} was blocked {} in the last {}{hosts}, from {}; last {}",
         if blocked.connections == 1 { "once".to_owned() } else { counted(blocked.connections, "time") },
         if blocked.days == 1 { "day".to_owned() } else { counted(u64::from(blocked.days), "day") },
-        some_of("address", &blocked.sources, blocked.source_count),
+        from(blocked),
         minute(blocked.last_seen),
     )
+}
+
+/// Whose connections they were, and from which addresses those came that are nobody's.
+fn from(blocked: &BlockedBefore) -> String {
+    let BlockedBefore { owners, owner_count, sources, source_count, .. } = blocked;
+    let owned = (*owner_count > 0).then(|| match owners.as_slice() {
+        [] => counted(*owner_count as u64, "owner"),
+        owners => first_of(owners, *owner_count),
+    });
+    let addresses =
+        (*source_count > 0 || owned.is_none()).then(|| some_of("address", sources, *source_count));
+    owned.into_iter().chain(addresses).collect::<Vec<_>>().join(", and from ")
 }
 
 fn presets(domain: &DomainPattern, covers: &[Cover]) -> Option<String> {

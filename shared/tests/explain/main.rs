@@ -71,6 +71,33 @@ fn granted_and_not_in_force_yet() {
 }
 
 #[test]
+fn whose_connections_were_blocked_is_said_where_it_is_known() {
+    let said = |world: &World| {
+        let told = world.told("github.com");
+        let line = told.lines().find(|line| line.starts_with("Lately")).unwrap();
+        line.rsplit_once(", from ")
+            .map_or_else(String::new, |_| line.split_once("\"), from ").unwrap().1.to_owned())
+    };
+    let world = World::new()
+        .blocked("github.com", "10.2.3.4", -5)
+        .of("user profile alice in d-x")
+        .blocked("github.com", "10.2.3.9", -4)
+        .of("user profile alice in d-x")
+        .blocked("github.com", "10.2.3.4", -9);
+    assert_eq!(said(&world), "user profile alice in d-x, and from 10.2.3.4.");
+    let hidden = |world: World| {
+        let mut explanation = world.explain("github.com");
+        let last = explanation.last_blocked.as_mut().unwrap();
+        last.owners.clear();
+        last.sources.clear();
+        egress::explain::sentences(&explanation).into_iter().find(|line| line.starts_with("Lately")).unwrap()
+    };
+    assert!(hidden(world).ends_with(", from 1 owner, and from 1 address."));
+    let two = World::new().blocked("github.com", "10.2.3.4", -5).blocked("github.com", "10.2.3.5", -5);
+    assert!(hidden(two).ends_with(", from 2 addresses."));
+}
+
+#[test]
 fn granted_active_and_blocked_lately() {
     let world = World::new()
         .granting(&[("github.com", "a")])

@@ -127,7 +127,14 @@ impl World {
             connections: 3,
             last_seen: at(minutes),
             signature: "egress last word: TLS without a server name that is allowed".to_owned(),
+            owner: None,
         });
+        self
+    }
+
+    /// Who was blocked last.
+    pub(crate) fn of(mut self, owner: &str) -> Self {
+        self.blocked.last_mut().unwrap().owner = Some(owner.to_owned());
         self
     }
 

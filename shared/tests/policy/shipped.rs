@@ -158,12 +158,17 @@ fn wrong<'a>(policy: &'a Policy, rows: &'a [Row], config: &'a Config) -> impl It
         let is = said(policy.may_inspect(who, config));
         (is != says).then(|| format!("{who} Inspect: {is}, should be: {says}"))
     });
+    let silencing = [(BOB, YES), ("BOB@example.com ", YES), (ERIN, YES), (FRANK, NO), (ALICE, NO)];
+    let silencing = silencing.into_iter().filter_map(move |(who, says)| {
+        let is = said(policy.may_silence(who, config));
+        (is != says).then(|| format!("{who} Silence: {is}, should be: {says}"))
+    });
     let rest = rows.iter().filter_map(move |(who, action, request, approvals, says)| {
         let is = said(policy.decide(who, *action, request, *approvals, config));
         let domains: Vec<String> = request.domains.iter().map(ToString::to_string).collect();
         (is != *says).then(|| format!("{who} {action:?} {domains:?}: {is}, should be: {says}"))
     });
-    looking.chain(rest)
+    looking.chain(silencing).chain(rest)
 }
 
 #[test]

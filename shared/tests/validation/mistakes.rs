@@ -151,7 +151,7 @@ ticket = "$.a"
     2 groups.security: somebody in it has no name
     4 durations.default: it is under a minute, or over ten years
     5 durations.pending: it is under a minute, or over ten years
-    7 alerts.window: it is under a minute, or over a day
+    7 alerts.window: it is under a minute, or over an hour
     9 risk.days: 15 is not from 1 to 14
     11 identities." ": somebody has no name
     12 identities.bob.desk: there are slack, teams, and the names of adapters
@@ -301,7 +301,7 @@ fn the_shipped_files_with_a_slip_each() {
     let toml = TOML.replace("tickets = [\"DESK-\"]", "tickts = [\"DESK-\"]");
     let cedar = CEDAR.replace("resource.risk >= 2 }", "resource.risks >= 2 }");
     insta::assert_snapshot!(check(&toml, &cedar).unwrap_err(), @r"
-    egress.toml line 193: adapters.desk.tickts: unknown field `tickts`, expected one of `proof`, `tickets`, `ticket`, `id`, `people`, `ourselves`, `request`, `states`, `comments`, `answer`, `transitions`
+    egress.toml line 201: adapters.desk.tickts: unknown field `tickts`, expected one of `proof`, `tickets`, `ticket`, `id`, `people`, `ourselves`, `request`, `states`, `comments`, `answer`, `transitions`
     policy.cedar line 104: for policy `glass_not_at_high_risk`, attribute `risks` on entity type `Egress::Request` not found (did you mean `risk`?)
     ");
 }

@@ -8,6 +8,10 @@ from ministack.core.responses import get_account_id, get_region, now_iso
 from ministack.services import ec2
 
 
+# The number of the address in its subnet that the first app gets.
+NOTEBOOK = 10
+
+
 def subnet(subnet_id: str) -> dict[str, Any] | None:
     """MiniStack's record of a subnet."""
     return ec2._subnets.get(subnet_id)
@@ -44,28 +48,32 @@ def has_route(endpoint_id: str) -> bool:
                for table in ec2._route_tables.values() for route in table["Routes"])
 
 
-def create_interface(subnet_id: str, description: str, kind: str, groups: list[str] | None = None) -> str:
-    """A network interface that a service made, with a free address of its subnet."""
+def create_interface(subnet_id: str, description: str, kind: str, groups: list[str] | None = None,
+                     first: int = 4) -> str:
+    """A network interface that a service made and attached, with a free address of its subnet: the `first` one, if free."""
     record = ec2._subnets[subnet_id]
     interface_id = f"eni-{_hex()}"
     ec2._network_interfaces[interface_id] = {
         "NetworkInterfaceId": interface_id, "SubnetId": subnet_id, "VpcId": record["VpcId"],
         "AvailabilityZone": record["AvailabilityZone"], "Description": description, "OwnerId": get_account_id(),
-        "Status": "in-use", "PrivateIpAddress": _free_address(subnet_id, record["CidrBlock"]), "InterfaceType": kind,
+        "Status": "in-use", "PrivateIpAddress": _free_address(subnet_id, record["CidrBlock"], first), "InterfaceType": kind,
         "SourceDestCheck": kind == "interface",
         "MacAddress": ":".join(f"{random.randrange(256):02x}" for _ in range(6)),
         "Groups": [{"GroupId": group, "GroupName": ec2._security_groups.get(group, {}).get("GroupName", group)}
                    for group in groups or []],
-        "Attachment": None,
+        "Attachment": {"AttachmentId": f"eni-attach-{_hex()}", "DeviceIndex": 1, "Status": "attached",
+                       "AttachTime": ec2._now_ts()},
     }
     return interface_id
 
 
-def _free_address(subnet_id: str, cidr: str) -> str:
-    """The first address of a subnet that is neither taken nor one of the four that AWS keeps."""
+def _free_address(subnet_id: str, cidr: str, first: int) -> str:
+    """A free address of a subnet: the one with the number `first`, or else the next that is neither taken, nor one of the
+    four that AWS keeps, nor the tenth, at which the firewall lab's notebook is."""
     taken = {item["PrivateIpAddress"] for item in ec2._network_interfaces.values() if item["SubnetId"] == subnet_id}
-    hosts = list(ipaddress.ip_network(cidr).hosts())[3:]
-    return next(str(host) for host in hosts if str(host) not in taken)
+    network = ipaddress.ip_network(cidr)
+    others = [host for host in list(network.hosts())[3:] if host != network[NOTEBOOK]]
+    return next(str(host) for host in [network[first], *others] if str(host) not in taken)
 
 
 def _hex() -> str:

@@ -1,5 +1,6 @@
-"""Which parameters an action takes: EC2 refuses a name that it doesn't know, and says what is missing."""
+"""Which parameters an action takes: EC2 refuses a name that it doesn't know and too many filters, and says what is missing."""
 
+import re
 from typing import Any, Callable
 
 from botocore.model import ListShape, Shape, StructureShape
@@ -12,6 +13,9 @@ from .api import Params, Response
 # What every request may have beside its action's own.
 _COMMON = ("Action", "Version", "AWSAccessKeyId", "SecurityToken", "Signature", "SignatureMethod", "SignatureVersion",
            "Timestamp", "Expires")
+# The most values that the filters of a request have, all together.
+_MOST_VALUES = 200
+_VALUE = re.compile(r"Filter\.\d+\.Value\.\d+")
 
 
 def guard(*actions: str) -> None:
@@ -30,6 +34,9 @@ def _guarded(action: str, original: Callable[[Params], Response]) -> Callable[[P
             wanted = _name(shape.members[member], member)
             if not any(name.split(".")[0] == wanted for name in params):
                 return api.refuse("MissingParameter", f"The request must contain the parameter {wanted}")
+        if sum(bool(_VALUE.fullmatch(name)) for name in params) > _MOST_VALUES:
+            return api.refuse("FilterLimitExceeded", "The maximum number of filter values specified on a single call is "
+                              f"{_MOST_VALUES}")
         return original(params)
 
     return checked

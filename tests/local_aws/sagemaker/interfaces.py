@@ -29,7 +29,7 @@ def attach(domain: Entity, app: Entity, groups: list[str]) -> None:
     description = f"[DO NOT DELETE] ENI managed by SageMaker for Studio Domain({identity}) - {uuid.uuid4().hex}"
     subnet = subnets[len(state.attached) % len(subnets)]
     interface = endpoints.create_interface(subnet, description, "interface",
-                                           groups + home_directories.outbound(identity))
+                                           groups + home_directories.outbound(identity), endpoints.NOTEBOOK)
     api.tag(interface, [{"Key": home_directories.MANAGED_TAG, "Value": _node(app)}])
     state.attached[app.arn] = interface
 

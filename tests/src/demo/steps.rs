@@ -81,7 +81,9 @@ async fn deploy(stage: &Stage, story: &mut Story) -> anyhow::Result<Deployed> {
                 OUTPUTS_OF_THE_ARTICLE.into_iter().filter(|name| !outputs.contains_key(*name)).collect();
             ensure!(missing.is_empty(), "outputs are missing: {}", missing.join(", "));
             let text = format!("{} resources, {} outputs", stage.resources().await?.len(), outputs.len());
-            deployed = Some(Box::pin(Deployed::connect(stage, outputs)).await?);
+            let connected = Box::pin(Deployed::connect(stage, outputs)).await?;
+            stage.opens_a_notebook(&connected).await?;
+            deployed = Some(connected);
             Ok(Observed::new(true, text))
         })
         .await?;
@@ -187,7 +189,7 @@ async fn blocked_pip_raises_an_alert(
             Ok(Observed::new(!run.succeeded(), in_words(&run)))
         })
         .await?;
-    let expected = "it names the domain, how often, the studio's address, and the preset that would do";
+    let expected = "it names the user profile, the domain, how often, the studio's address, and a preset";
     let mut posted = None;
     story
         .step("alert", "An alert comes, by mail and in Slack", expected, async {
@@ -215,6 +217,7 @@ fn missing_in(alert: &Message) -> Vec<&'static str> {
     };
     let count = fact("Connections:").split(|c: char| !c.is_ascii_digit()).find_map(|word| word.parse().ok());
     let said = [
+        ("the user profile", fact("Owner:").starts_with("user profile alice in d-")),
         ("the domain", fact("Destination:") == "pypi.org"),
         ("the source", fact("Source:") == STUDIO.to_string()),
         ("how often", count.is_some_and(|count: u64| count >= 1)),

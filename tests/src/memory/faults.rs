@@ -26,6 +26,8 @@ pub enum Call {
     Commit,
     Answer,
     Refuse,
+    Silence,
+    Silences,
     History,
     LiveGrants,
     OpenRequests,

@@ -11,7 +11,7 @@ use egress::domain::counted_under;
 use egress::firewall::Flow;
 use egress::ledger::{
     BlockedCount, Cut, Deadline, Evidence, HistoryEntry, Ledger, LedgerError, OutboxEntry, OwnTargets,
-    RefusedEvent, Transition,
+    RefusedEvent, Silence, Transition,
 };
 use egress::request::{LiveGrant, Request, RequestId};
 use jiff::Timestamp;
@@ -97,6 +97,11 @@ impl MemoryLedger {
         lock(&self.state).refused.values().cloned().collect()
     }
 
+    /// All silences, also those that have ended.
+    pub fn silenced(&self) -> Vec<Silence> {
+        lock(&self.state).silences.values().cloned().collect()
+    }
+
     /// What waits to be published.
     pub fn unpublished(&self) -> Vec<OutboxEntry> {
         lock(&self.state).outbox.values().cloned().collect()
@@ -136,14 +141,7 @@ impl Ledger for MemoryLedger {
     }
 
     async fn answer(&self, message_key: &str, outbox: &OutboxEntry) -> Result<(), LedgerError> {
-        let answer = |state: &mut State| {
-            if !state.messages.insert(message_key.to_owned()) {
-                return Err(LedgerError::Duplicate);
-            }
-            state.enqueue(outbox);
-            Ok(())
-        };
-        self.call(Call::Answer, answer).await
+        self.call(Call::Answer, |state| state.answer(message_key, outbox)).await
     }
 
     async fn refuse(&self, refused: &RefusedEvent, outbox: &OutboxEntry) -> Result<(), LedgerError> {
@@ -155,6 +153,28 @@ impl Ledger for MemoryLedger {
             Ok(())
         };
         self.call(Call::Refuse, refuse).await
+    }
+
+    async fn silence(
+        &self,
+        silence: &Silence,
+        message_key: &str,
+        outbox: &OutboxEntry,
+    ) -> Result<(), LedgerError> {
+        let make = |state: &mut State| {
+            state.answer(message_key, outbox)?;
+            let key = (silence.domain.clone(), silence.owner.clone());
+            state.silences.insert(key, silence.clone());
+            Ok(())
+        };
+        self.call(Call::Silence, make).await
+    }
+
+    async fn silences(&self, now: Timestamp) -> Result<Vec<Silence>, LedgerError> {
+        let not_ended = |state: &mut State| {
+            Ok(state.silences.values().filter(|silence| now < silence.until).cloned().collect())
+        };
+        self.call(Call::Silences, not_ended).await
     }
 
     async fn history(&self, id: &RequestId) -> Result<Vec<HistoryEntry>, LedgerError> {

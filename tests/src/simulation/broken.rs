@@ -12,7 +12,7 @@ use egress::firewall::{
 };
 use egress::ledger::{
     BlockedCount, Cut, Deadline, Evidence, HistoryEntry, Ledger, LedgerError, OutboxEntry, OwnTargets,
-    RefusedEvent, Transition,
+    RefusedEvent, Silence, Transition,
 };
 use egress::lifecycle::deadline;
 use egress::request::{Ending, LiveGrant, Request, RequestId};
@@ -225,6 +225,19 @@ impl Ledger for FlawedLedger {
 
     async fn refuse(&self, refused: &RefusedEvent, outbox: &OutboxEntry) -> Result<(), LedgerError> {
         self.sound.refuse(refused, outbox).await
+    }
+
+    async fn silence(
+        &self,
+        silence: &Silence,
+        message_key: &str,
+        outbox: &OutboxEntry,
+    ) -> Result<(), LedgerError> {
+        self.sound.silence(silence, message_key, outbox).await
+    }
+
+    async fn silences(&self, now: Timestamp) -> Result<Vec<Silence>, LedgerError> {
+        self.sound.silences(now).await
     }
 
     async fn history(&self, id: &RequestId) -> Result<Vec<HistoryEntry>, LedgerError> {

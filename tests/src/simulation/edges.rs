@@ -9,7 +9,7 @@ use egress::bus::{Bus, BusError, Event};
 use egress::firewall::{Firewall, FirewallError, Flow, PolicyGroup, RuleGroup, RuleGroups, UpdateToken};
 use egress::ledger::{
     BlockedCount, Cut, Deadline, Evidence, HistoryEntry, Ledger, LedgerError, OutboxEntry, OwnTargets,
-    RefusedEvent, Transition,
+    RefusedEvent, Silence, Transition,
 };
 use egress::request::{LiveGrant, Request, RequestId};
 use jiff::Timestamp;
@@ -134,6 +134,21 @@ impl Ledger for SimulatedLedger {
         let kept = What::Refused(refused.id.clone(), outbox.clone());
         let did = |(): &()| (refused.reason.clone(), Some(kept));
         self.call("refuse", self.0.world.ledger.refuse(refused, outbox), did).await
+    }
+
+    async fn silence(
+        &self,
+        silence: &Silence,
+        message_key: &str,
+        outbox: &OutboxEntry,
+    ) -> Result<(), LedgerError> {
+        let answered = What::Answered(message_key.to_owned(), outbox.clone());
+        let did = |(): &()| (format!("{} until {}", silence.domain, silence.until), Some(answered));
+        self.call("silence", self.0.world.ledger.silence(silence, message_key, outbox), did).await
+    }
+
+    async fn silences(&self, now: Timestamp) -> Result<Vec<Silence>, LedgerError> {
+        self.look("silences", self.0.world.ledger.silences(now), |found| found.len().to_string()).await
     }
 
     async fn history(&self, id: &RequestId) -> Result<Vec<HistoryEntry>, LedgerError> {

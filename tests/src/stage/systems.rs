@@ -44,6 +44,11 @@ pub(super) fn config(directory: &Path, channels: &Channels) -> anyhow::Result<Pa
         ensure!(text.contains(theirs), "the example configuration has no {theirs}");
         text = text.replace(theirs, &ours);
     }
+    // Digests while somebody waits for them.
+    for (theirs, ours) in [("window = \"15m\"", "window = \"1m\""), ("repeat = \"4h\"", "repeat = \"1h\"")] {
+        ensure!(text.contains(theirs), "the example configuration has no {theirs}");
+        text = text.replace(theirs, ours);
+    }
     let (api, answers) = (channels.slack_api(), channels.slack_answers());
     let (service, login) = (channels.teams_service(), channels.teams_login());
     let chats = format!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use egress::history;
-use egress::ledger::{Cut, Deadline, Ledger, LedgerError, RefusedEvent, Transition};
+use egress::ledger::{Cut, Deadline, Ledger, LedgerError, RefusedEvent, Silence, Transition};
 use egress::request::{Request, StateName};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use tests::memory::MemoryLedger;
@@ -29,6 +29,7 @@ async fn keeps_the_contract<L: Ledger>(ledger: &L) -> anyhow::Result<()> {
     history_is_not_written_over(ledger).await?;
     a_message_is_answered_once(ledger).await?;
     a_refused_event_is_kept_and_told_once(ledger).await?;
+    a_silence_is_made_once_with_its_answer_and_ends(ledger).await?;
     what_is_open_is_listed_by_its_deadline(ledger).await?;
     deadlines_come_in_order_and_when_they_are_due(ledger).await?;
     a_deadline_may_move_by_less_than_its_key_shows(ledger).await?;
@@ -123,6 +124,47 @@ async fn a_refused_event_is_kept_and_told_once<L: Ledger>(ledger: &L) -> anyhow:
     ledger.published(std::slice::from_ref(&event)).await?;
     ledger.refuse(&RefusedEvent { at: noon() + 1.hour(), ..refused }, &event).await?;
     assert_eq!(ledger.outbox(Timestamp::MAX).await?, []);
+    Ok(())
+}
+
+async fn a_silence_is_made_once_with_its_answer_and_ends<L: Ledger>(ledger: &L) -> anyhow::Result<()> {
+    all_published(ledger).await?;
+    // The longest owner that is taken, of the longest characters.
+    let owner = "\u{1F600}".repeat(400);
+    let silence = |domain: &str, owner: Option<&str>, hours: i64| Silence {
+        domain: domain.to_owned(),
+        owner: owner.map(str::to_owned),
+        until: noon() + hours.hours(),
+        by: "bob@example.com".to_owned(),
+        at: noon(),
+    };
+    let of_all = silence("pypi.org", None, 24);
+    let of_one = silence("pypi.org", Some(&owner), 2);
+    let of_an_address = silence("2001:db8::1", None, 1);
+    for (place, silence) in [&of_all, &of_one, &of_an_address].into_iter().enumerate() {
+        let key = format!("silence-{place}");
+        ledger.silence(silence, &key, &told(&format!("answer.{key}"), noon())).await?;
+    }
+    assert_eq!(ledger.outbox(noon()).await?.len(), 3);
+    let found = ledger.silences(noon()).await?;
+    assert_eq!(found.len(), 3);
+    assert!([&of_all, &of_one, &of_an_address].iter().all(|silence| found.contains(silence)), "{found:?}");
+
+    // The same message again, or one that has been acted on otherwise, makes none and answers nothing.
+    let again = told("answer.again", noon());
+    ledger.answer("silence-9", &told("answer.silence-9", noon())).await?;
+    for key in ["silence-0", "silence-9"] {
+        let longer = silence("pypi.org", None, 48);
+        assert_eq!(ledger.silence(&longer, key, &again).await, Err(LedgerError::Duplicate));
+    }
+    assert!(!ledger.outbox(noon()).await?.contains(&again));
+
+    // It ends by itself, or by another in its place.
+    assert_eq!(ledger.silences(noon() + 1.hour()).await?.len(), 2);
+    let ended = silence("pypi.org", None, 0);
+    ledger.silence(&ended, "silence-3", &told("answer.silence-3", noon())).await?;
+    assert_eq!(ledger.silences(noon() + 1.hour()).await?, [of_one]);
+    assert_eq!(ledger.silences(noon() + 2.hours()).await?, []);
     Ok(())
 }
 

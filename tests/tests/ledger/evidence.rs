@@ -1,19 +1,25 @@
 //! What `alerts` writes of the firewall's log is what the ledger reads.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use alerts::batch::{self, BatchId};
-use alerts::blocked::Blocked;
 use alerts::dynamodb::DynamoStore;
 use alerts::evidence::count_all;
+use alerts::groups::{First, Group};
+use alerts::plan::{Claim, Claims};
 use alerts::uses::{FirstUse, Use};
-use alerts::windows::{Claim, Windows};
+use alerts::windows::{Known, Windows};
 use aws_sdk_dynamodb::types::AttributeValue;
 use egress::aws::evidence::FlowSeen;
+use egress::aws::windows::WindowKey;
+use egress::counts::{Counts, HostSeen};
+use egress::domain::counted_under;
 use egress::firewall::Flow;
 use egress::ledger::{BlockedCount, Evidence, Ledger};
+use egress::owner::Owner;
 use egress::request::RequestId;
+use futures_util::future::try_join_all;
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 use tests::memory::MemoryLedger;
@@ -48,7 +54,8 @@ impl Log for DynamoStore {
 
     async fn blocked(&self, count: BlockedCount) -> anyhow::Result<()> {
         let batch = batch(&format!("{count:?}"));
-        self.claim(&window(&count, count.last_seen - 20.minutes()), &batch, noon()).await?;
+        let group = group(&count, count.last_seen - 10.minutes());
+        self.count(&group, &batch, Claims::default(), noon()).await?;
         Ok(())
     }
 }
@@ -72,20 +79,39 @@ fn used(id: &RequestId, flow: &Flow, at: Timestamp) -> Use {
     }
 }
 
-fn window(count: &BlockedCount, begun: Timestamp) -> Blocked {
-    Blocked {
-        source: count.source.parse().unwrap(),
-        destination: count.host.clone(),
-        is_named: true,
-        window_start: begun,
-        port: Some(443),
-        protocol: "tls".to_owned(),
-        count: count.connections,
-        first_seen: begun,
+/// Alice's connections, in the window that begins then.
+fn group(count: &BlockedCount, begun: Timestamp) -> Group {
+    let owner = Owner::UserProfile { domain: "d-1".to_owned(), name: "alice".to_owned() };
+    let source: IpAddr = count.source.parse().unwrap();
+    let host = HostSeen {
+        host: count.host.clone(),
+        connections: count.connections,
         last_seen: count.last_seen,
         signature: count.signature.clone(),
-        firewall: "demo".to_owned(),
-        availability_zone: "eu-west-1a".to_owned(),
+        source,
+    };
+    Group {
+        key: WindowKey { domain: counted_under(&count.host), start: begun, owner: owner.key(source) },
+        owner,
+        until: begun + 15.minutes(),
+        counts: Counts {
+            connections: count.connections,
+            first_seen: begun,
+            last_seen: count.last_seen,
+            hosts: vec![host],
+            host_count: 1,
+            sources: BTreeSet::from([source]),
+        },
+        first: First {
+            source,
+            destination: count.host.clone(),
+            is_named: true,
+            port: Some(443),
+            protocol: "tls".to_owned(),
+            signature: count.signature.clone(),
+            firewall: "demo".to_owned(),
+            availability_zone: "eu-west-1a".to_owned(),
+        },
     }
 }
 
@@ -96,6 +122,7 @@ fn blocked(host: &str, connections: u64, last_seen: Timestamp) -> BlockedCount {
         connections,
         last_seen,
         signature: "egress last word: TLS".to_owned(),
+        owner: Some("user profile alice in d-1".to_owned()),
     }
 }
 
@@ -170,7 +197,7 @@ async fn what_was_blocked_is_found_by_its_registrable_domain<L: Ledger, G: Log>(
     // Its window began before that.
     assert_eq!(ledger.blocked("github.com", noon() - 30.hours()).await?, counts[..2]);
     assert_eq!(ledger.blocked("github.com", noon() - 1.hour()).await?, counts[..1]);
-    let address = ledger.blocked("198.51.100.7:22", noon() - 1.hour()).await?;
+    let address = ledger.blocked("198.51.100.7", noon() - 1.hour()).await?;
     assert_eq!(address, [blocked("198.51.100.7:22", 2, noon())]);
     assert_eq!(ledger.blocked("pypi.org", Timestamp::UNIX_EPOCH).await?, []);
     Ok(())
@@ -198,14 +225,79 @@ async fn on_dynamodb_a_batch_counts_once_and_batches_at_once_lose_nothing() -> a
     Ok(())
 }
 
-/// One line an item.
-fn shown(item: &HashMap<String, AttributeValue>) -> String {
-    let text = |value: &AttributeValue| value.as_s().or_else(|_| value.as_n()).unwrap().clone();
-    let mut names: Vec<&String> = item.keys().filter(|name| !["pk", "sk"].contains(&name.as_str())).collect();
-    names.sort();
-    let attributes: Vec<String> =
-        names.into_iter().map(|name| format!("{name}={}", text(&item[name]))).collect();
-    format!("{} | {} | {}", text(&item["pk"]), text(&item["sk"]), attributes.join(", "))
+const OURS: Claims = Claims { tells: Claim::Ours, raises: Claim::Nothing };
+
+#[tokio::test]
+async fn on_dynamodb_the_first_batch_of_a_window_tells_and_each_counts_once() -> anyhow::Result<()> {
+    let table = Table::start().await?;
+    let store = store(&table);
+    let group = group(&blocked("api.github.com", 3, noon() + 1.minute()), noon());
+    let batches: Vec<BatchId> = (0..20).map(|n| batch(&format!("batch-{n}"))).collect();
+    // All at once, and each twice.
+    let counts = batches.iter().chain(&batches).map(|batch| store.count(&group, batch, OURS, noon()));
+    let owing = try_join_all(counts).await?;
+    let tellers: BTreeSet<usize> =
+        (0..40).filter(|place| owing[*place].tells).map(|place| place % 20).collect();
+    assert_eq!(tellers.len(), 1, "one batch tells, at both of its deliveries");
+    let apart = batch("apart");
+    for _ in 0..2 {
+        store.count_apart(&group, &apart, noon()).await?;
+    }
+
+    let window = store.whole(&group.key).await?.unwrap();
+    assert_eq!(Counts::sum(window.batches.values()).unwrap().connections, 21 * 3);
+    assert_eq!(store.window(&group.key).await?.unwrap().batches.len(), 20);
+    let read = table.ledger().blocked("github.com", noon()).await?;
+    assert_eq!(read.iter().map(|count| count.connections).collect::<Vec<_>>(), [63]);
+    assert_eq!(store.oldest("github.com").await?, Some(group.key.clone()));
+    assert_eq!(store.windows(&[group.key.clone()]).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn on_dynamodb_a_window_is_due_until_its_digest_is_told_and_again_when_something_came_late()
+-> anyhow::Result<()> {
+    let table = Table::start().await?;
+    let store = store(&table);
+    let groups: Vec<Group> = ["a.example.com", "b.example.org", "c.example.net", "198.51.100.7:443"]
+        .map(|host| group(&blocked(host, 3, noon() + 1.minute()), noon()))
+        .into();
+    for group in &groups {
+        store.count(group, &batch("first"), OURS, noon()).await?;
+        store.count_apart(group, &batch("second"), noon()).await?;
+    }
+    let mut keys: Vec<WindowKey> = groups.iter().map(|group| group.key.clone()).collect();
+    keys.sort();
+    let due = async |minutes: i64| {
+        let mut due = store.due(noon() + minutes.minutes(), 100).await?;
+        due.sort();
+        anyhow::Ok(due)
+    };
+    assert_eq!(due(14).await?, []);
+    assert_eq!(due(15).await?, keys);
+    assert_eq!(store.due(noon() + 1.hour(), 3).await?.len(), 3);
+
+    let read = store.whole(&keys[0]).await?.unwrap();
+    store.count(&groups[3], &batch("late"), Claims::default(), noon()).await?;
+    assert_eq!(groups[3].key, keys[0]);
+    store.close(&read, 6).await?;
+    assert_eq!(due(15).await?, keys, "what was counted since it was read is not lost");
+    for key in &keys {
+        let window = store.whole(key).await?.unwrap();
+        store.close(&window, 6).await?;
+    }
+    assert_eq!(due(15).await?, []);
+    assert_eq!(store.whole(&keys[0]).await?.unwrap().item.digested, Some(6));
+    store.count(&groups[3], &batch("later"), Claims::default(), noon()).await?;
+    assert_eq!(due(15).await?, keys[..1]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn on_dynamodb_what_explains_alerts_is_read() -> anyhow::Result<()> {
+    let table = Table::start().await?;
+    assert_eq!(store(&table).known(noon()).await?, Known::default());
+    Ok(())
 }
 
 #[tokio::test]
@@ -214,23 +306,37 @@ async fn the_items_that_two_batches_write() -> anyhow::Result<()> {
     let store = store(&table);
     let (first, second) = (batch("first"), batch("second"));
     let grant = RequestId::of_message("grant");
-    let count = blocked("api.github.com", 3, noon() + 1.minute());
-    for (batch, claim) in [(&first, Claim::Ours), (&second, Claim::Theirs)] {
-        assert_eq!(store.claim(&window(&count, noon()), batch, noon()).await?, claim);
+    let group = group(&blocked("api.github.com", 3, noon() + 1.minute()), noon());
+    store.count(&group, &first, OURS, noon()).await?;
+    store.count_apart(&group, &second, noon()).await?;
+    for batch in [&first, &second] {
         count_all(&store, batch, &[used(&grant, &flow(10), noon())], noon(), || 0.5).await?;
         store.done(batch, noon()).await?;
     }
     let items = table.items().await?.iter().map(shown).collect::<Vec<_>>().join("\n");
     let items = items.replace(first.as_str(), "<first>").replace(second.as_str(), "<second>");
-    insta::assert_snapshot!(items, @"
-    alert#batch#<second> | done | expires_at=1780056000
-    alert#batch#<first> | done | expires_at=1780056000
-    blocked#github.com | 00001778760000000000#api.github.com#10.2.3.10 | batch=<first>, connections=3, expires_at=1780056000, host=api.github.com, last_seen=2026-05-14T12:01:00Z, signature=egress last word: TLS, source=10.2.3.10
-    blocked#github.com | 00001778760000000000#api.github.com#10.2.3.10#<second> | batch=<second>, connections=3, expires_at=1780056000, host=api.github.com, last_seen=2026-05-14T12:01:00Z, signature=egress last word: TLS, source=10.2.3.10
-    use#batch#<second>#0 | done | expires_at=1780056000
-    use#batch#<first>#0 | done | expires_at=1780056000
-    use#req-3492ad65d05a | flow#10.2.3.10#198.51.100.1#443 | destination=198.51.100.1, expires_at=1781438400, last_seen=2026-05-14T12:00:00Z, port=443, source=10.2.3.10
-    use#req-3492ad65d05a | use | connections=2, first_batch=<first>, first_used_at=2026-05-14T12:00:00Z, last_used_at=2026-05-14T12:00:00Z
-    ");
+    insta::assert_snapshot!(items);
     Ok(())
+}
+
+/// One line an item.
+fn shown(item: &HashMap<String, AttributeValue>) -> String {
+    let mut names: Vec<&String> = item.keys().filter(|name| !["pk", "sk"].contains(&name.as_str())).collect();
+    names.sort();
+    let attributes: Vec<String> =
+        names.into_iter().map(|name| format!("{name}={}", text(&item[name]))).collect();
+    format!("{} | {} | {}", text(&item["pk"]), text(&item["sk"]), attributes.join(", "))
+}
+
+fn text(value: &AttributeValue) -> String {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.clone(),
+        AttributeValue::L(values) => format!("[{}]", values.iter().map(text).collect::<Vec<_>>().join(", ")),
+        AttributeValue::M(values) => {
+            let values: BTreeMap<_, _> = values.iter().map(|(name, value)| (name, text(value))).collect();
+            let values = values.iter().map(|(name, value)| format!("{name}: {value}"));
+            format!("{{{}}}", values.collect::<Vec<_>>().join(", "))
+        }
+        other => format!("{other:?}"),
+    }
 }

@@ -8,4 +8,6 @@ mod evidence;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod spells;
+#[cfg(test)]
 mod table;

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+    Projection, ProjectionType, ScalarAttributeType,
 };
 use egress::aws::DynamoLedger;
 use tests::local_aws::LocalAws;
@@ -12,24 +13,32 @@ use tests::local_aws::LocalAws;
 /// The table, and the local AWS that it is on.
 pub(crate) struct Table {
     pub(crate) client: Client,
-    _aws: LocalAws,
+    pub(crate) aws: LocalAws,
 }
 
 const NAME: &str = "ledger";
+
+fn keys(hash: &str, range: &str) -> anyhow::Result<Vec<KeySchemaElement>> {
+    let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+    Ok(vec![key(hash, KeyType::Hash)?, key(range, KeyType::Range)?])
+}
 
 impl Table {
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let aws = LocalAws::start().await?;
         let client = Client::new(&aws.sdk_config());
         let mut table = client.create_table().table_name(NAME).billing_mode(BillingMode::PayPerRequest);
-        for (name, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
+        for name in ["pk", "sk", "due", "due_at"] {
             let attribute = AttributeDefinition::builder().attribute_name(name);
-            table = table
-                .attribute_definitions(attribute.attribute_type(ScalarAttributeType::S).build()?)
-                .key_schema(KeySchemaElement::builder().attribute_name(name).key_type(kind).build()?);
+            table = table.attribute_definitions(attribute.attribute_type(ScalarAttributeType::S).build()?);
         }
+        let due =
+            GlobalSecondaryIndex::builder().index_name("due").set_key_schema(Some(keys("due", "due_at")?));
+        let only_keys = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+        table = table.set_key_schema(Some(keys("pk", "sk")?));
+        table = table.global_secondary_indexes(due.projection(only_keys).build()?);
         table.send().await?;
-        Ok(Self { client, _aws: aws })
+        Ok(Self { client, aws })
     }
 
     pub(crate) fn ledger(&self) -> DynamoLedger {

@@ -12,5 +12,6 @@ mod harness;
 mod lifecycle;
 mod questions;
 mod shared_list;
+mod silences;
 mod tickets;
 mod trouble;

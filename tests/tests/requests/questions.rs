@@ -77,12 +77,22 @@ async fn why_tells_nobody_of_others_who_may_not_see_their_requests() {
         connections: 2,
         last_seen: clock::now(),
         signature: "egress: not on the allow list".to_owned(),
+        owner: None,
+    });
+    stage.ledger.block(BlockedCount {
+        host: "github.com".to_owned(),
+        source: "10.2.3.5".to_owned(),
+        connections: 2,
+        last_seen: clock::now(),
+        signature: "egress: not on the allow list".to_owned(),
+        owner: Some("user profile carol in d-x".to_owned()),
     });
     let why = json!({"kind": "why", "host": "github.com"});
     for (by, sees) in [("frank", true), ("bob", true), ("mallory", false)] {
         let told = answer(&stage, by, why.clone()).await.to_string();
         assert_eq!(told.contains(id("pending").as_str()), sees, "{by}: {told}");
         assert_eq!(told.contains("10.2.3.4"), sees, "{by}: {told}");
+        assert_eq!(told.contains("carol"), sees, "{by}: {told}");
     }
 }
 
@@ -128,6 +138,7 @@ async fn approvers_know_what_a_request_would_have_let_through() {
         connections: 214,
         last_seen: clock::now(),
         signature: "egress: not on the allow list".to_owned(),
+        owner: Some("user profile alice in d-x".to_owned()),
     });
     clock::pass(HOUR / 2).await;
     stage.happens(ask("a", &[".github.com", "github.com"])).await;

@@ -1,23 +1,21 @@
 //! A function with a store and a bus in memory, and what CloudWatch Logs would send it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::net::IpAddr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::memory::Memory;
 use alerts::Alerts;
-use alerts::batch::BatchId;
-use alerts::blocked::Blocked;
-use alerts::evidence::{Counted, Evidence, Part};
-use alerts::windows::{Claim, StoreError, Windows};
+use alerts::owners::{Owners, Span};
+use alerts::windows::StoreError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use egress::aws::evidence::{FlowSeen, Used};
 use egress::bus::{Bus, BusError, Event};
 use egress::config::Config;
-use egress::events::{GrantUsed, TrafficBlocked};
-use egress::firewall::Flow;
-use egress::request::RequestId;
+use egress::events::{BlockedDigest, GrantUsed, TrafficBlocked};
+use egress::owner::Owner;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
@@ -28,114 +26,35 @@ const CONFIG: &str = r#"
 denied_domains = [".denied.org"]
 [groups]
 approvers = ["bob@example.com"]
-[alerts]
-window = "15m"
 [presets.pypi]
 description = "Python packages"
 domains = ["pypi.org", "files.pythonhosted.org"]
 "#;
 
-/// The store in memory: who claimed each window and what each batch has counted into it, what is counted of
-/// each grant.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    windows: Mutex<HashMap<String, BTreeMap<String, u64>>>,
-    claims: Mutex<HashMap<String, String>>,
-    used: Mutex<BTreeMap<RequestId, Used>>,
-    flows: Mutex<BTreeMap<RequestId, BTreeMap<Flow, Timestamp>>>,
-    counted: Mutex<BTreeSet<(String, usize)>>,
-    done: Mutex<BTreeSet<String>>,
-    pub(crate) fail_done: AtomicBool,
-    /// How many parts may still be counted before it fails.
-    pub(crate) parts_left: AtomicUsize,
-    /// How often a part was overtaken.
-    pub(crate) overtaken: AtomicUsize,
-}
+/// Whose addresses are, as the test says; `10.2.3.10` is Alice's.
+#[derive(Debug)]
+pub(crate) struct People(pub(crate) Mutex<BTreeMap<IpAddr, Owner>>);
 
-fn key(blocked: &Blocked) -> String {
-    format!("{} {} {}", blocked.source, blocked.destination, blocked.window_start)
-}
-
-impl Memory {
-    /// What all batches together have counted, by source, destination and window.
-    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
-        let windows = self.windows.lock().unwrap();
-        windows.iter().map(|(key, counts)| (key.clone(), counts.values().sum())).collect()
-    }
-
-    /// What is counted of a grant.
-    pub(crate) fn used(&self, grant: &str) -> Option<Used> {
-        self.used.lock().unwrap().get(&id(grant)).cloned()
-    }
-
-    /// How many connections are counted, of all grants.
-    pub(crate) fn connections(&self) -> BTreeMap<RequestId, u64> {
-        let used = self.used.lock().unwrap();
-        used.iter().map(|(grant, used)| (grant.clone(), used.connections)).collect()
-    }
-
-    /// The connections that are kept of a grant, as `source → destination:port`.
-    pub(crate) fn flows(&self, grant: &str) -> Vec<String> {
-        let flows = self.flows.lock().unwrap();
-        let shown = |Flow { source, destination, port }: &Flow| format!("{source} → {destination}:{port}");
-        flows.get(&id(grant)).into_iter().flat_map(BTreeMap::keys).map(shown).collect()
+impl Default for People {
+    fn default() -> Self {
+        Self(Mutex::new(BTreeMap::from([("10.2.3.10".parse().unwrap(), profile("alice"))])))
     }
 }
 
-impl Windows for Memory {
-    async fn is_done(&self, batch: &BatchId) -> Result<bool, StoreError> {
-        Ok(self.done.lock().unwrap().contains(batch.as_str()))
-    }
-
-    async fn claim(&self, blocked: &Blocked, batch: &BatchId, _now: Timestamp) -> Result<Claim, StoreError> {
-        let key = key(blocked);
-        let batch = batch.to_string();
-        self.windows.lock().unwrap().entry(key.clone()).or_default().insert(batch.clone(), blocked.count);
-        let mut claims = self.claims.lock().unwrap();
-        let claimed_by = claims.entry(key).or_insert_with(|| batch.clone());
-        Ok(if *claimed_by == batch { Claim::Ours } else { Claim::Theirs })
-    }
-
-    async fn done(&self, batch: &BatchId, _now: Timestamp) -> Result<(), StoreError> {
-        if self.fail_done.load(Ordering::SeqCst) {
-            return Err(StoreError { what: "marking a batch as done", cause: "told to fail".to_owned() });
-        }
-        self.done.lock().unwrap().insert(batch.to_string());
-        Ok(())
-    }
+/// A user profile of the domain `d-1`.
+pub(crate) fn profile(name: &str) -> Owner {
+    Owner::UserProfile { domain: "d-1".to_owned(), name: name.to_owned() }
 }
 
-impl Evidence for Memory {
-    async fn used(&self, grants: &BTreeSet<&RequestId>) -> Result<BTreeMap<RequestId, Used>, StoreError> {
-        let used = self.used.lock().unwrap().clone();
-        // Here other invocations get their turn, between the reading and the writing.
-        tokio::task::yield_now().await;
-        Ok(used.into_iter().filter(|(grant, _)| grants.contains(grant)).collect())
-    }
-
-    async fn count(&self, part: &Part<'_>, _now: Timestamp) -> Result<Counted, StoreError> {
-        let left = |left: usize| left.checked_sub(1);
-        if self.parts_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_err() {
-            return Err(StoreError { what: "counting uses of grants", cause: "told to fail".to_owned() });
-        }
-        assert!(part.grants.len() < 100, "DynamoDB takes a hundred items at once");
-        let (mut counted, mut used) = (self.counted.lock().unwrap(), self.used.lock().unwrap());
-        if counted.contains(&(part.batch.to_string(), part.number)) {
-            return Ok(Counted::Before);
-        }
-        let connections = |grant| used.get(grant).map(|used| used.connections);
-        if part.grants.iter().any(|count| connections(&count.grant) != count.before) {
-            self.overtaken.fetch_add(1, Ordering::SeqCst);
-            return Ok(Counted::Overtaken);
-        }
-        counted.insert((part.batch.to_string(), part.number));
-        used.extend(part.grants.iter().map(|count| (count.grant.clone(), count.after.clone())));
-        Ok(Counted::Now)
-    }
-
-    async fn keep(&self, grant: &RequestId, flow: &FlowSeen, _now: Timestamp) -> Result<(), StoreError> {
-        self.flows.lock().unwrap().entry(grant.clone()).or_default().insert(flow.flow(), flow.last_seen);
-        Ok(())
+impl Owners for People {
+    async fn owners(
+        &self,
+        seen: &BTreeMap<IpAddr, Span>,
+        _now: Timestamp,
+    ) -> Result<BTreeMap<IpAddr, Owner>, StoreError> {
+        let known = self.0.lock().unwrap();
+        let unknown = || Owner::Unknown { reason: "Nobody has this address.".to_owned() };
+        Ok(seen.keys().map(|ip| (*ip, known.get(ip).cloned().unwrap_or_else(unknown))).collect())
     }
 }
 
@@ -156,23 +75,42 @@ impl Bus for Kept {
     }
 }
 
+/// The function on edges in memory.
+pub(crate) type Function = Alerts<Memory, Kept, People, ()>;
+
 /// The function.
-pub(crate) fn function() -> Alerts<Memory, Kept> {
-    let store = Memory { parts_left: AtomicUsize::new(usize::MAX), ..Memory::default() };
-    Alerts { config: Config::parse(CONFIG).unwrap(), store, bus: Kept::default(), jitter: || 0.5 }
+pub(crate) fn function() -> Function {
+    function_with("")
+}
+
+/// The function, with more in its configuration.
+pub(crate) fn function_with(more: &str) -> Function {
+    Alerts {
+        config: Config::parse(&format!("{CONFIG}{more}")).unwrap(),
+        store: Memory::new(),
+        bus: Kept::default(),
+        owners: People::default(),
+        dead_letters: (),
+        jitter: || 0.5,
+    }
 }
 
 /// What was told of blocked connections.
-pub(crate) fn told(function: &Alerts<Memory, Kept>) -> Vec<TrafficBlocked> {
+pub(crate) fn told(function: &Function) -> Vec<TrafficBlocked> {
     events(function, "TrafficBlocked")
 }
 
+/// What was told of windows that are over.
+pub(crate) fn digests(function: &Function) -> Vec<BlockedDigest> {
+    events(function, "BlockedDigest")
+}
+
 /// What was told of first uses.
-pub(crate) fn first_uses(function: &Alerts<Memory, Kept>) -> Vec<GrantUsed> {
+pub(crate) fn first_uses(function: &Function) -> Vec<GrantUsed> {
     events(function, "GrantUsed")
 }
 
-fn events<T: DeserializeOwned>(function: &Alerts<Memory, Kept>, detail_type: &str) -> Vec<T> {
+fn events<T: DeserializeOwned>(function: &Function, detail_type: &str) -> Vec<T> {
     let events = function.bus.events.lock().unwrap();
     let detail = |event: &Event| {
         assert_eq!(event.source, "egress.alerts");
@@ -181,8 +119,9 @@ fn events<T: DeserializeOwned>(function: &Alerts<Memory, Kept>, detail_type: &st
     events.iter().filter(|event| event.detail_type == detail_type).map(detail).collect()
 }
 
-fn id(grant: &str) -> RequestId {
-    RequestId::try_from(grant.to_owned()).unwrap()
+/// The clock's event.
+pub(crate) fn tick() -> Value {
+    json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
 }
 
 pub(crate) fn now() -> Timestamp {

@@ -3,6 +3,14 @@
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
+mod owners;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod quiet;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod stories;

@@ -1,44 +1,192 @@
-//! What the function does with what CloudWatch Logs delivers.
+//! What the function does with what CloudWatch Logs delivers, and at the end of a window.
 
 use std::sync::atomic::Ordering;
 
-use crate::harness::{blocked, delivery, enveloped, function, now, numbered, packed, told};
+use crate::harness::{
+    Function, blocked, delivery, digests, enveloped, function, function_with, now, numbered, packed, profile,
+    tick, told,
+};
+use egress::events::{FindingRule, Severity, TrafficBlocked};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 const AT: &str = "2026-05-14T09:16:00.5+0000";
 
+/// So many connections to a name, one after the other, in a batch of this name.
+async fn batch(function: &Function, name: &str, count: u64, host: &str, at: &str) {
+    let lines = (0..count).map(|flow| blocked("10.2.3.10", host, at, flow));
+    function.handle(delivery(&numbered(name, lines)), now()).await.unwrap();
+}
+
+/// The clock strikes, so many minutes after half past nine, when the window has ended in which all happens.
+async fn strikes(function: &Function, minutes: i64) {
+    let end: Timestamp = "2026-05-14T09:30:00Z".parse().unwrap();
+    function.handle(tick(), end + SignedDuration::from_mins(minutes)).await.unwrap();
+}
+
+fn names(told: &[TrafficBlocked]) -> Vec<&str> {
+    told.iter().map(|alert| alert.destination.as_str()).collect()
+}
+
 #[tokio::test]
-async fn many_blocked_connections_are_one_alert() {
+async fn many_blocked_connections_are_one_alert_that_says_whose_they_are() {
     let function = function();
-    let lines = (0..12).map(|flow| blocked("10.2.3.10", "pypi.org", AT, flow));
-    function.handle(delivery(&numbered("a", lines)), now()).await.unwrap();
+    batch(&function, "a", 12, "pypi.org", AT).await;
     insta::assert_json_snapshot!(told(&function));
 }
 
 #[tokio::test]
-async fn a_window_is_told_once_and_counted_whole() {
+async fn a_window_is_told_at_once_and_summed_up_at_its_end() {
     let function = function();
-    for batch in ["a", "b", "c"] {
-        let lines = (0..4).map(|flow| blocked("10.2.3.10", "pypi.org", AT, flow));
-        function.handle(delivery(&numbered(batch, lines)), now()).await.unwrap();
-    }
+    batch(&function, "a", 4, "pypi.org", AT).await;
+    batch(&function, "b", 4, "files.pypi.org", AT).await;
+    batch(&function, "c", 1, "pypi.org", "2026-05-14T09:20:00Z").await;
+    strikes(&function, 1).await;
+    assert!(digests(&function).is_empty());
+    strikes(&function, 2).await;
+    strikes(&function, 3).await;
     assert_eq!(told(&function).len(), 1);
-    assert_eq!(function.store.counts().into_values().collect::<Vec<_>>(), [12]);
+    insta::assert_json_snapshot!(digests(&function));
 }
 
 #[tokio::test]
-async fn another_source_destination_or_window_is_another_alert() {
+async fn what_an_alert_has_told_whole_is_not_summed_up() {
+    let function = function();
+    batch(&function, "a", 1, "pypi.org", AT).await;
+    strikes(&function, 2).await;
+    assert_eq!((told(&function).len(), digests(&function).len()), (1, 0));
+}
+
+#[tokio::test]
+async fn what_is_logged_late_makes_another_digest_with_all_in_it() {
+    let function = function();
+    batch(&function, "a", 3, "pypi.org", AT).await;
+    strikes(&function, 2).await;
+    let lines = [blocked("10.2.3.10", "pypi.org", AT, 99)];
+    function.handle(delivery(&numbered("late", lines)), now() + SignedDuration::from_mins(30)).await.unwrap();
+    strikes(&function, 20).await;
+    strikes(&function, 21).await;
+    let counts: Vec<_> = digests(&function).iter().map(|it| (it.connections, it.suppressed)).collect();
+    assert_eq!(counts, [(3, 2), (4, 3)]);
+    assert_ne!(digests(&function)[0].event_id, digests(&function)[1].event_id);
+}
+
+#[tokio::test]
+async fn more_batches_than_an_item_holds_are_counted_all_the_same() {
+    let function = function();
+    for name in 0..40 {
+        batch(&function, &format!("batch-{name}"), 3, "pypi.org", AT).await;
+    }
+    strikes(&function, 2).await;
+    assert_eq!(digests(&function)[0].connections, 120);
+    assert_eq!(function.store.counts().into_values().collect::<Vec<_>>(), [120]);
+}
+
+#[tokio::test]
+async fn another_owner_domain_or_rest_is_another_alert() {
     let function = function();
     let lines = [
         blocked("10.2.3.10", "pypi.org", AT, 1),
         blocked("10.2.3.11", "pypi.org", AT, 2),
         blocked("10.2.3.10", "github.com", AT, 3),
+        // The next window, in which the alert still rests.
         blocked("10.2.3.10", "pypi.org", "2026-05-14T09:31:00.0+0000", 4),
+        // After four hours that stand on the clock.
+        blocked("10.2.3.10", "pypi.org", "2026-05-14T12:00:00.0+0000", 5),
     ];
     function.handle(delivery(&numbered("a", lines)), now()).await.unwrap();
     let told = told(&function);
-    assert_eq!(told.len(), 4);
+    assert_eq!(names(&told), ["github.com", "pypi.org", "pypi.org", "pypi.org"]);
     assert_eq!(told.iter().map(|alert| &alert.event_id).collect::<std::collections::BTreeSet<_>>().len(), 4);
+    strikes(&function, 24 * 60).await;
+    // What no alert tells is in a digest, if it is one connection alone.
+    let digests = digests(&function);
+    assert_eq!(digests.iter().map(|it| (it.connections, it.suppressed)).collect::<Vec<_>>(), [(1, 1)]);
+}
+
+#[tokio::test]
+async fn two_addresses_of_one_owner_are_told_together() {
+    let function = function();
+    function.owners.0.lock().unwrap().insert("10.2.3.20".parse().unwrap(), profile("alice"));
+    let lines = ["10.2.3.10", "10.2.3.20"].map(|source| blocked(source, "pypi.org", AT, 1));
+    function.handle(delivery(&numbered("a", lines)), now()).await.unwrap();
+    strikes(&function, 2).await;
+    assert_eq!(told(&function)[0].count, 2);
+    assert_eq!(digests(&function)[0].sources, ["10.2.3.10", "10.2.3.20"]);
+}
+
+#[tokio::test]
+async fn who_is_unknown_is_said_to_be() {
+    let function = function();
+    let lines = [blocked("10.2.3.99", "pypi.org", AT, 1)];
+    function.handle(delivery(&numbered("a", lines)), now()).await.unwrap();
+    insta::assert_json_snapshot!(told(&function)[0].owner, @r#"
+    {
+      "kind": "unknown",
+      "reason": "Nobody has this address."
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn a_domain_is_new_when_nobody_was_blocked_there_before() {
+    let function = function();
+    batch(&function, "a", 1, "pypi.org", AT).await;
+    function.owners.0.lock().unwrap().insert("10.2.3.20".parse().unwrap(), profile("bob"));
+    let lines = [blocked("10.2.3.20", "pypi.org", "2026-05-14T09:31:00Z", 1)];
+    function.handle(delivery(&numbered("b", lines)), now()).await.unwrap();
+    assert_eq!(told(&function).iter().map(|alert| alert.is_new).collect::<Vec<_>>(), [true, false]);
+}
+
+#[tokio::test]
+async fn rules_raise_the_severity_and_can_be_switched_off() {
+    async fn of(more: &str, hosts: &[&str]) -> Vec<FindingRule> {
+        let function = function_with(more);
+        let lines = hosts.iter().zip(0..).map(|(host, flow)| blocked("10.2.3.10", host, AT, flow));
+        function.handle(delivery(&numbered("a", lines)), now()).await.unwrap();
+        let told = told(&function);
+        let found =
+            told.iter().flat_map(|alert| &alert.findings).map(|finding| finding.rule).collect::<Vec<_>>();
+        let raised = if found.is_empty() { Severity::Normal } else { Severity::Raised };
+        assert_eq!(told[0].severity, raised);
+        found
+    }
+    assert_eq!(of("", &["pypi.org"]).await, []);
+    assert_eq!(of("", &["x.github.io"]).await, [FindingRule::SharedHosting]);
+    assert_eq!(of("[alerts.raise]\nshared_hosting = false", &["x.github.io"]).await, []);
+    assert_eq!(of("", &["198.51.100.7"]).await, [FindingRule::BareAddress]);
+    assert_eq!(of("[alerts.raise]\nbare_address = false", &["198.51.100.7"]).await, []);
+    let tunnel: Vec<String> = (0..50).map(|number| format!("{number:08x}.evil.example.com")).collect();
+    let tunnel: Vec<&str> = tunnel.iter().map(String::as_str).collect();
+    assert_eq!(of("", &tunnel).await, [FindingRule::ManyNames]);
+    assert_eq!(of("[alerts.raise]\nmany_names = 51", &tunnel).await, []);
+    assert_eq!(of("[alerts.raise]\nmany_names = 0", &tunnel).await, []);
+}
+
+#[tokio::test]
+async fn what_turns_out_to_matter_later_is_told_again_as_raised() {
+    let function = function();
+    batch(&function, "a", 1, "www.evil.com", AT).await;
+    let tunnel = (0..60).map(|flow| blocked("10.2.3.10", &format!("{flow:08x}.evil.com"), AT, flow));
+    function.handle(delivery(&numbered("b", tunnel)), now()).await.unwrap();
+    batch(&function, "c", 1, "www.evil.com", AT).await;
+    let told = told(&function);
+    let severities: Vec<_> = told.iter().map(|alert| (alert.severity, alert.destination_count)).collect();
+    assert_eq!(severities, [(Severity::Normal, 1), (Severity::Raised, 60)]);
+    assert_ne!(told[0].event_id, told[1].event_id);
+}
+
+#[tokio::test]
+async fn very_many_domains_of_one_owner_are_one_alert_and_one_digest() {
+    let function = function();
+    let lines = (0..600).map(|flow| blocked("10.2.3.10", &format!("{:03}.com", flow / 2), AT, flow));
+    function.handle(delivery(&numbered("a", lines)), now()).await.unwrap();
+    strikes(&function, 2).await;
+    let (told, digests) = (told(&function), digests(&function));
+    assert_eq!((told.len(), digests.len()), (1, 1));
+    assert_eq!((told[0].count, told[0].destination_count, told[0].severity), (600, 300, Severity::Raised));
+    assert_eq!((digests[0].connections, digests[0].domain.as_str()), (600, "300 domains"));
+    assert_eq!(digests[0].suppressed, 300);
 }
 
 #[tokio::test]
@@ -65,6 +213,17 @@ async fn what_was_claimed_and_not_told_is_told_by_the_next_delivery() {
 }
 
 #[tokio::test]
+async fn a_digest_that_could_not_be_told_is_told_by_the_next_tick() {
+    let function = function();
+    batch(&function, "a", 3, "pypi.org", AT).await;
+    function.bus.fail.store(true, Ordering::SeqCst);
+    function.handle(tick(), now() + SignedDuration::from_hours(1)).await.unwrap_err();
+    function.bus.fail.store(false, Ordering::SeqCst);
+    strikes(&function, 60).await;
+    assert_eq!(digests(&function).len(), 1);
+}
+
+#[tokio::test]
 async fn what_is_told_twice_has_the_same_id() {
     let function = function();
     let batch = delivery(&numbered("a", [blocked("10.2.3.10", "pypi.org", AT, 1)]));
@@ -75,6 +234,19 @@ async fn what_is_told_twice_has_the_same_id() {
     let told = told(&function);
     assert_eq!(told.len(), 2);
     assert_eq!(told[0], told[1]);
+}
+
+#[tokio::test]
+async fn a_batch_makes_one_write_for_each_owner_and_domain_and_one_for_itself() {
+    let function = function();
+    let lines = (0..1_000).map(|flow| {
+        let host =
+            ["pypi.org", "files.pypi.org", "github.com", "x.example.com"][usize::try_from(flow % 4).unwrap()];
+        blocked(["10.2.3.10", "10.2.3.11"][usize::try_from(flow / 4 % 2).unwrap()], host, AT, flow)
+    });
+    let batch = delivery(&numbered("a", lines));
+    function.handle(batch, now()).await.unwrap();
+    assert_eq!(function.store.writes.load(Ordering::SeqCst), 2 * 3 + 1);
 }
 
 #[tokio::test]
@@ -116,7 +288,7 @@ async fn what_is_not_a_batch_is_refused_with_the_reason() {
     let bomb = vec![b' '; alerts::batch::LONGEST_TEXT + 1];
     let mut reasons = Vec::new();
     for event in [
-        json!({"source": "aws.events"}),
+        json!({"source": "aws.ec2"}),
         json!({"awslogs": {"data": "%"}}),
         json!({"awslogs": {"data": "AAAA"}}),
         packed(&[b"[1]"]),

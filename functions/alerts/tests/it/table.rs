@@ -1,5 +1,5 @@
-//! The store over the wire, on a table that knows a few calls. What it writes of grants' uses, in transactions,
-//! is held against the local AWS, in the tests that cross crates.
+//! The store over the wire, on a table that knows a few calls. What it writes of windows and of grants' uses is held
+//! against the local AWS, in the tests that cross crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use alerts::batch::{self, BatchId};
-use alerts::blocked::Blocked;
 use alerts::dynamodb::DynamoStore;
 use alerts::evidence::Evidence;
-use alerts::windows::{Claim, Windows};
+use alerts::windows::Windows;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use egress::request::RequestId;
@@ -23,8 +22,6 @@ use crate::harness::now;
 #[derive(Default)]
 struct Table {
     items: Mutex<BTreeMap<String, Value>>,
-    /// Reads don't see what was written: as much as an eventually consistent read may promise.
-    stale: AtomicBool,
     broken: AtomicBool,
 }
 
@@ -75,26 +72,14 @@ impl Table {
             format!("{} {}", item["pk"]["S"].as_str().unwrap(), item["sk"]["S"].as_str().unwrap())
         };
         match operation {
-            "DynamoDB_20120810.GetItem" if self.stale.load(Ordering::SeqCst) => (200, json!({})),
             "DynamoDB_20120810.GetItem" => match items.get(&key(&body["Key"])) {
                 Some(item) => (200, json!({"Item": item})),
                 None => (200, json!({})),
             },
             "DynamoDB_20120810.PutItem" => {
                 let item = body["Item"].clone();
-                match items.get(&key(&item)) {
-                    Some(there) if body["ConditionExpression"] == "attribute_not_exists(pk)" => {
-                        let kind = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
-                        (
-                            400,
-                            json!({"__type": kind, "message": "The conditional request failed", "Item": there}),
-                        )
-                    }
-                    _ => {
-                        items.insert(key(&item), item);
-                        (200, json!({}))
-                    }
-                }
+                items.insert(key(&item), item);
+                (200, json!({}))
             }
             "DynamoDB_20120810.BatchGetItem" => {
                 let keys = body["RequestItems"]["table"]["Keys"].as_array().unwrap();
@@ -105,15 +90,6 @@ impl Table {
             }
             other => panic!("{other} is not a call that the store may make"),
         }
-    }
-
-    /// The keys, and how many connections each item has.
-    fn counts(&self) -> Vec<String> {
-        let items = self.items.lock().unwrap();
-        items
-            .iter()
-            .map(|(key, item)| format!("{key} = {}", item["connections"]["N"].as_str().unwrap_or("-")))
-            .collect()
     }
 }
 
@@ -144,48 +120,6 @@ fn batch(id: &str) -> BatchId {
     batch::read(text.as_bytes(), |_| ()).unwrap().id
 }
 
-fn blocked(count: u64) -> Blocked {
-    Blocked {
-        source: "10.2.3.10".parse().unwrap(),
-        destination: "pypi.org".to_owned(),
-        is_named: true,
-        window_start: "2026-05-14T09:15:00Z".parse().unwrap(),
-        port: Some(443),
-        protocol: "tls".to_owned(),
-        count,
-        first_seen: now(),
-        last_seen: now(),
-        signature: String::new(),
-        firewall: String::new(),
-        availability_zone: String::new(),
-    }
-}
-
-async fn claims(store: &DynamoStore) -> [Claim; 4] {
-    let (first, second) = (batch("a"), batch("b"));
-    [
-        store.claim(&blocked(3), &first, now()).await.unwrap(),
-        store.claim(&blocked(5), &second, now()).await.unwrap(),
-        store.claim(&blocked(3), &first, now()).await.unwrap(),
-        store.claim(&blocked(5), &second, now()).await.unwrap(),
-    ]
-}
-
-#[tokio::test]
-async fn the_first_batch_claims_and_each_counts_once() {
-    let (table, store) = Table::start();
-    assert_eq!(claims(&store).await, [Claim::Ours, Claim::Theirs, Claim::Ours, Claim::Theirs]);
-    insta::assert_snapshot!(table.counts().join("\n"));
-}
-
-#[tokio::test]
-async fn a_claim_that_a_read_does_not_see_yet_holds() {
-    let (table, store) = Table::start();
-    table.stale.store(true, Ordering::SeqCst);
-    assert_eq!(claims(&store).await, [Claim::Ours, Claim::Theirs, Claim::Ours, Claim::Theirs]);
-    assert_eq!(table.counts().len(), 2);
-}
-
 #[tokio::test]
 async fn a_batch_is_done_when_it_was_said_to_be() {
     let (_table, store) = Table::start();
@@ -199,8 +133,8 @@ async fn a_batch_is_done_when_it_was_said_to_be() {
 async fn a_table_that_is_not_there_is_named_as_the_cause() {
     let (table, store) = Table::start();
     table.broken.store(true, Ordering::SeqCst);
-    let error = store.claim(&blocked(1), &batch("a"), now()).await.unwrap_err().to_string();
-    assert!(error.starts_with("reading a window's claim failed: "), "{error}");
+    let error = store.is_done(&batch("a")).await.unwrap_err().to_string();
+    assert!(error.starts_with("looking for a batch failed: "), "{error}");
     assert!(error.contains("Requested resource not found"), "{error}");
 }
 

@@ -32,6 +32,10 @@ fn what_can_be_said() {
         "deny req-0123456789ab\nnot now\nand not later",
         "revoke req-0123456789ab because done",
         "withdraw req-0123456789ab",
+        "silence pypi.org",
+        "silence https://x.pypi.org/simple for 1h 30m owner profile/d-x/alice",
+        "Silence 2001:db8::1 Owner address/10.2.3.4 For 0",
+        "`silence pypi.org for 1d owner profile/d-x/alice`",
         "status req-0123456789ab",
         "why https://github.com/x",
         "list",
@@ -76,6 +80,14 @@ fn what_means_nothing_is_answered_with_what_is_missing_or_wrong() {
         "approve",
         "approve because it is fine",
         "withdraw req-0123456789ab now",
+        "silence",
+        "silence pypi.org for",
+        "silence pypi.org for 31d",
+        "silence pypi.org for 59s",
+        "silence pypi.org for 1ms",
+        "silence pypi.org owner",
+        "silence pypi.org owner alice owner bob",
+        "silence pypi.org files.pythonhosted.org",
         "why",
         "list all",
     ];
@@ -87,6 +99,7 @@ fn a_comment_is_a_command_when_it_begins_with_one() {
     for (comment, command) in [
         ("/approve", Some("approve")),
         ("\n\n  /Deny not now\nlater", Some("Deny not now\nlater")),
+        ("/silence pypi.org", Some("silence pypi.org")),
         ("/egress list", Some(" list")),
         ("/egress", Some("")),
         ("/egress open", Some(" open")),
@@ -102,6 +115,25 @@ fn a_comment_is_a_command_when_it_begins_with_one() {
 }
 
 proptest! {
+    /// Whatever is silenced by it: what it says is what was typed.
+    #[test]
+    fn fuzz_a_silence_is_of_what_was_typed(
+        domain in "[a-z0-9.:/-]{1,30}",
+        owner in proptest::option::of("[a-zA-Z0-9./:-]{1,40}"),
+        minutes in proptest::option::of(1..=30 * 24 * 60_u64),
+        owner_first: bool,
+        spaces in 1..4_usize,
+    ) {
+        let mut rest = [minutes.map(|minutes| format!("for {minutes}m")), owner.clone().map(|owner| format!("owner {owner}"))];
+        if owner_first {
+            rest.reverse();
+        }
+        let words: Vec<String> = ["silence".to_owned(), domain.clone()].into_iter().chain(rest.into_iter().flatten()).collect();
+        let typed = words.join(&" ".repeat(spaces));
+        let duration = minutes.map(|minutes| minutes * 60);
+        prop_assert_eq!(Command::parse(&typed, None), Ok(Some(Command::Silence { domain, owner, duration })));
+    }
+
     #[test]
     fn fuzz_nothing_that_anybody_types_is_too_strange(text in ".{0,300}", on_a_ticket: bool) {
         let own = own();
@@ -115,7 +147,7 @@ proptest! {
             prop_oneof![
                 proptest::sample::select(VERBS.as_slice()),
                 proptest::sample::select([
-                    "for", "7d", "because", "preset", "req-0123456789ab", "req-", "github.com", "ticket", "`", ",", "\n",
+                    "for", "7d", "0", "owner", "profile/d-x/alice", "because", "preset", "req-0123456789ab", "req-", "github.com", "ticket", "`", ",", "\n",
                     "/", "\u{a0}", "ſ", "İ",
                 ].as_slice()),
             ],

@@ -1,9 +1,9 @@
 //! A body of Slack's, as what it comes to. It is a form, as HTML has them; the reading has no side effects.
 
 use egress::config::Config;
-use egress::events::Decision;
+use egress::events::{Decision, silence};
 use egress::request::{ReplyTo, RequestId};
-use egress::slack::{APPROVE, Ask, COMMENT, DENY, REQUEST, WITHDRAW};
+use egress::slack::{APPROVE, AlertGroup, Ask, COMMENT, DENY, REQUEST, SILENCE, WITHDRAW};
 use jiff::Timestamp;
 
 use super::payload::{Payload, Pressed};
@@ -138,6 +138,7 @@ impl Form<'_> {
             APPROVE => Some(decide(Decision::Approve)?),
             DENY => Some(decide(Decision::Deny)?),
             WITHDRAW => Some(Command::Withdraw(request_id()?)),
+            SILENCE => Some(silence_of(&press.value)?),
             REQUEST => None,
             _ => return Ok(Heard::Nothing),
         };
@@ -155,6 +156,13 @@ impl Form<'_> {
         let said = speaker.says(command, self.config);
         Ok(said.map_or_else(objects, |message| Heard::Said(Box::new(message), Way::Pressed)))
     }
+}
+
+/// What the button under an alert says: that those of its group rest for a day.
+fn silence_of(value: &str) -> Result<Command, SlackError> {
+    let AlertGroup { domain, owner } =
+        AlertGroup::of(value).map_err(|error| SlackError(format!("value: {error}")))?;
+    Ok(Command::Silence { domain, owner, duration: Some(silence::USUAL) })
 }
 
 /// The same person, answered in a message to them alone, which lives as long as their request does: a response URL

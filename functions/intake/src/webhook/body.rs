@@ -1,8 +1,8 @@
 //! The fields of each action, and the detail of the event that they become.
 
 use egress::events::{
-    Decision, DomainRequested, ExtensionRequested, GrantRevoked, ListOf, Question, QuestionAsked,
-    RequestDecided, RequestWithdrawn, VERSION,
+    AlertsSilenced, Decision, DomainRequested, ExtensionRequested, GrantRevoked, ListOf, Question,
+    QuestionAsked, RequestDecided, RequestWithdrawn, VERSION,
 };
 use egress::request::{ReplyTo, RequestId};
 use serde::de::Error;
@@ -63,6 +63,18 @@ pub(super) struct Revoke {
 pub(super) struct Withdraw {
     request_id: RequestId,
     by: String,
+    reply_to: Option<ReplyTo>,
+}
+
+/// `silence`: alerts about a domain rest.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Silence {
+    by: String,
+    domain: String,
+    owner: Option<String>,
+    #[serde(default, deserialize_with = "silence_seconds")]
+    duration: Option<u64>,
     reply_to: Option<ReplyTo>,
 }
 
@@ -148,6 +160,21 @@ impl Withdraw {
     }
 }
 
+impl Silence {
+    pub(super) fn detail(self, message_key: String) -> AlertsSilenced {
+        let Self { by, domain, owner, duration, reply_to } = self;
+        AlertsSilenced {
+            version: VERSION,
+            message_key,
+            by,
+            domain,
+            owner,
+            duration_seconds: duration,
+            reply_to,
+        }
+    }
+}
+
 impl Why {
     pub(super) fn detail(self, message_key: String) -> QuestionAsked {
         let Self { by, host, reply_to } = self;
@@ -179,4 +206,10 @@ impl Status {
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
     crate::message::seconds(&text).map(Some).map_err(D::Error::custom)
+}
+
+/// For how long alerts rest, as people write it, in seconds.
+fn silence_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    crate::message::silence_seconds(&text).map(Some).map_err(D::Error::custom)
 }

@@ -54,6 +54,8 @@ async fn what_is_said_becomes_the_event_that_it_is() {
         "deny req-0123456789ab",
         "revoke req-0123456789ab because done",
         "withdraw req-0123456789ab",
+        "silence https://<http://x.pypi.org|x.pypi.org>/simple",
+        "silence pypi.org for 0 owner profile/d-x/alice",
         "status req-0123456789ab",
         "why https://github.com/x",
         "list pending",
@@ -108,6 +110,23 @@ async fn without_a_comment_a_press_is_a_decision_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_press_under_an_alert_lets_its_group_rest_for_a_day() {
+    let edges = Edges::default();
+    let value = r#"{"domain":"pypi.org","owner":"profile/d-x/alice"}"#;
+    let answer = edges.send(slack(SLACK, &pressed("U0B0B", egress::slack::SILENCE, value))).await;
+    assert_eq!(answer, (200, String::new()));
+    let event = edges.event();
+    assert_eq!(event["detail-type"], "AlertsSilenced");
+    let fields = ["domain", "owner", "duration_seconds", "by"].map(|field| event["detail"][field].clone());
+    assert_eq!(json!(fields), json!(["pypi.org", "profile/d-x/alice", 86_400, "bob@example.com"]));
+
+    let stranger = Edges::default();
+    let press = pressed("UNKNOWN1", egress::slack::SILENCE, value);
+    assert_eq!(stranger.send(slack(SLACK, &press)).await, (200, String::new()));
+    assert_eq!(stranger.event()["detail-type"], "CommandNotTaken");
+}
+
+#[tokio::test]
 async fn who_presses_and_isn_t_known_is_told_why_nothing_happens() {
     let edges = Edges::default();
     let press = pressed("UNKNOWN1", "egress.approve", "req-0123456789ab");
@@ -128,6 +147,8 @@ async fn what_isn_t_said_well_is_answered_and_nothing_is_on_the_bus() {
         ("U2CERLKJA", &format!("request github.com because {}", "x".repeat(2_001))),
         ("UNKNOWN1", "request github.com because I want to"),
         ("UNKNOWN1", "approve req-0123456789ab"),
+        ("UNKNOWN1", "silence pypi.org"),
+        ("U2CERLKJA", "silence pypi"),
     ] {
         let shown: String = text.chars().take(60).collect();
         all.push(format!("{who}: {shown}\n{}\n", says(&edges, &typed(who, text)).await));
@@ -201,6 +222,7 @@ async fn what_slack_would_not_send_is_refused_with_the_field() {
         (form(&[("payload", &no_url.to_string())]), "response_url"),
         (pressed("U0B0B", "egress.approve", "req-1"), "value"),
         (pressed("U0B0B", "egress.request", "{\"domain\": 1}"), "value"),
+        (pressed("U0B0B", "egress.silence", "pypi.org"), "value"),
     ] {
         let (status, body) = edges.send(slack(SLACK, &body)).await;
         assert!(status == 400 && body.contains(field), "{status} {body}");

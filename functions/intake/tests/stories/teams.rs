@@ -59,6 +59,7 @@ async fn every_command_is_answered_in_the_conversation() {
         ("deny req-0123456789ab", "RequestDecided"),
         ("revoke req-0123456789ab because done", "GrantRevoked"),
         ("withdraw req-0123456789ab", "RequestWithdrawn"),
+        ("silence <a href=\"http://pypi.org\">pypi.org</a> for 2h", "AlertsSilenced"),
         ("status req-0123456789ab", "QuestionAsked"),
         ("why <a href=\"http://github.com\">github.com</a>", "QuestionAsked"),
         ("list", "QuestionAsked"),

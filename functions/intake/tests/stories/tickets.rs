@@ -114,6 +114,7 @@ async fn a_command_on_a_ticket_is_about_its_own_request_or_the_one_it_names() {
         "/extend for 2d because not done",
         "/revoke because done",
         "/withdraw",
+        "/silence pypi.org for 2h",
         "/status",
         "/egress status req-0123456789ab",
         "/approve req-0123456789ab the extension",

@@ -1,7 +1,7 @@
 //! What is said to get something done, in the words of each way to say it.
 
 use egress::request::RequestId;
-use egress::slack::Ask;
+use egress::slack::{AlertGroup, Ask};
 use serde_json::{Value, json};
 
 use super::length;
@@ -9,6 +9,9 @@ use crate::plain;
 
 /// For how long is asked where nothing says it, in seconds.
 const USUAL: u64 = 8 * 3_600;
+
+/// For how long alerts rest where somebody has read them.
+pub(crate) const A_DAY: &str = "1d";
 
 /// Something that can be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub(crate) enum Act {
     Revoke(RequestId),
     /// A request.
     Ask(Ask),
+    /// Alerts rest for a day.
+    Silence(AlertGroup),
 }
 
 /// A way to say something to the function that takes it.
@@ -78,6 +83,7 @@ fn said(prefix: &str, act: &Act, own: Option<&RequestId>) -> Vec<String> {
         Act::Extend(id) => vec![about(id, "extend", "for 8h because <why>")],
         Act::Revoke(id) => vec![about(id, "revoke", "because <why>")],
         Act::Ask(ask) => vec![asking(ask)],
+        Act::Silence(group) => vec![silencing(group)],
     };
     words.into_iter().map(|words| format!("{prefix}{words}")).collect()
 }
@@ -87,6 +93,11 @@ fn asking(ask: &Ask) -> String {
         Some(preset) => format!("request preset {} because <what for>", plain::name(preset)),
         None => format!("request {} for {} because <what for>", domains(ask).join(" "), duration(ask)),
     }
+}
+
+fn silencing(AlertGroup { domain, owner }: &AlertGroup) -> String {
+    let owner = owner.as_ref().map(|owner| format!(" owner {}", plain::name(owner))).unwrap_or_default();
+    format!("silence {} for {A_DAY}{owner}", plain::name(domain))
 }
 
 fn json(act: &Act) -> Vec<String> {
@@ -113,6 +124,14 @@ fn json(act: &Act) -> Vec<String> {
             let duration = duration(ask);
             vec![format!(
                 r#"{{"action":"request","requester":"<you>",{what},"justification":"<what for>","duration":"{duration}"}}"#
+            )]
+        }
+        Act::Silence(AlertGroup { domain, owner }) => {
+            let (domain, owner) = (plain::name(domain), owner.as_ref().map(|owner| plain::name(owner)));
+            let owner = owner.map(|owner| format!(",\"owner\":{}", Value::from(owner))).unwrap_or_default();
+            let domain = Value::from(domain);
+            vec![format!(
+                r#"{{"action":"silence","by":"<you>","domain":{domain}{owner},"duration":"{A_DAY}"}}"#
             )]
         }
     }

@@ -2,7 +2,8 @@
 
 use egress::events::{Answer, CommandAnswered, RequestSummary};
 use egress::explain::{self, Explanation};
-use egress::ledger::{Evidence, HistoryEntry};
+use egress::ledger::{Evidence, HistoryEntry, Silence};
+use egress::owner::whose_key;
 use egress::request::{Request, RequestId, StateName};
 
 use super::letter::Letter;
@@ -24,6 +25,7 @@ pub(super) fn answered(answered: &CommandAnswered) -> Letter {
         Answer::Why(explanation) => why(&by, explanation),
         Answer::List { requests, more } => list(&by, requests, *more),
         Answer::Status { request, history, evidence } => status(request, history, evidence.as_ref()),
+        Answer::Silenced { silence } => silenced(silence),
     };
     letter
         .fact("Answer to", by)
@@ -107,6 +109,32 @@ fn status(request: &Request, history: &[HistoryEntry], evidence: Option<&Evidenc
         .fact_if("Used", was_live.then(|| used(evidence)))
         .facts("History", happened(history))
         .fact("Request", request.id.to_string())
+}
+
+/// Alerts rest; or are told again, where the silence was over when it was made.
+fn silenced(silence: &Silence) -> Letter {
+    let domain = plain::name(&silence.domain);
+    let owner = silence.owner.as_deref().map(|key| plain::name(&whose_key(key)));
+    let of = owner.as_ref().map_or_else(String::new, |owner| format!(" for {owner}"));
+    let letter = if silence.until <= silence.at {
+        let letter = Letter::new(
+            format!("Told again: {domain}{of}"),
+            format!("Alerts about {domain}{of} are told again."),
+        );
+        let stays = "Where alerts for one owner rest, they go on to: that is ended for the owner.";
+        if owner.is_none() { letter.next(stays) } else { letter }
+    } else {
+        let until = minute(silence.until);
+        let sentence = format!(
+            "Alerts about {domain}{of} rest until {until}; what is blocked goes on being blocked, and counted."
+        );
+        Letter::new(format!("Silenced: {domain}{of} until {until}"), sentence)
+    };
+    letter
+        .fact("Domain", domain)
+        .fact("Owner", owner.unwrap_or_else(|| "everybody".to_owned()))
+        .fact("Until", minute(silence.until))
+        .fact("Silenced by", plain::name(&silence.by))
 }
 
 fn used(evidence: Option<&Evidence>) -> String {

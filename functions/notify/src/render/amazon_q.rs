@@ -5,6 +5,7 @@
 //! nothing that either would read is left in what comes from outside ([`calm`](super::calm)), and what there is to know
 //! stands in a block of code.
 
+use egress::owner::Owner;
 use serde_json::{Value, json};
 
 use super::calm::calm;
@@ -59,12 +60,9 @@ pub fn notification(notice: &Notice) -> Value {
 fn thread(notice: &Notice) -> String {
     let kind = notice.detail_type();
     match notice {
-        Notice::TrafficBlocked(it) => {
-            format!("{kind} {} {}", plain::name(&it.source), plain::name(&it.destination))
-        }
-        Notice::BlockedDigest(it) => {
-            format!("{kind} {} {}", plain::name(&it.source), plain::name(&it.domain))
-        }
+        // Alerts and what they are summed up in, of one owner and one domain.
+        Notice::TrafficBlocked(it) => blocked(&it.owner, Some(&it.source), &it.domain),
+        Notice::BlockedDigest(it) => blocked(&it.owner, it.sources.first(), &it.domain),
         Notice::AllowListChanged(it) => format!("{kind} {}", plain::name(&it.rule_group)),
         Notice::DriftFound(it) => format!("{kind} {}", plain::name(&it.rule_group)),
         _ => {
@@ -72,6 +70,13 @@ fn thread(notice: &Notice) -> String {
             request.unwrap_or_else(|| plain::name(&notice.event_id()))
         }
     }
+}
+
+fn blocked(owner: &Owner, source: Option<&String>, domain: &str) -> String {
+    let key = source.and_then(|source| Some(owner.key(source.parse().ok()?)));
+    // What isn't an address has no key.
+    let owner = key.unwrap_or_else(|| owner.to_string());
+    format!("blocked {} {}", plain::name(&owner), plain::name(domain))
 }
 
 fn description(letter: &Letter) -> String {

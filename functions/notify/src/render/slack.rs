@@ -133,9 +133,10 @@ fn fact(label: &str, lines: &[String]) -> String {
     format!("*{label}*\n{text}")
 }
 
-/// What is done by words. There are buttons to decide, and to take back.
+/// What is done by words. There are buttons to decide, to take back, and to silence.
 fn to_do(letter: &Letter) -> Option<Value> {
-    let by_button = |step: &&Step| matches!(step.act, Some(Act::Decide(_) | Act::Withdraw(_)));
+    let by_button =
+        |step: &&Step| matches!(step.act, Some(Act::Decide(_) | Act::Withdraw(_) | Act::Silence(_)));
     steps(letter.next.iter().filter(|step| !by_button(step)))
 }
 

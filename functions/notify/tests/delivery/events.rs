@@ -84,10 +84,12 @@ pub(crate) fn not_taken(via: &str, to: &str) -> Value {
 
 pub(crate) fn blocked() -> Value {
     let detail = json!({
-        "version": 1, "event_id": "blocked-0123", "destination": "files.pythonhosted.org", "source": "10.2.3.10",
-        "protocol": "tls", "port": 443, "count": 12, "first_seen": "2026-05-14T09:16:00.5Z",
-        "last_seen": "2026-05-14T09:16:42Z", "window_seconds": 900, "firewall": "network-firewall-demo",
-        "availability_zone": "eu-west-1a", "signature": "egress last word"
+        "version": 1, "event_id": "blocked-0123", "domain": "pythonhosted.org", "destination": "files.pythonhosted.org",
+        "owner": {"kind": "user_profile", "domain": "d-x", "name": "alice"}, "destination_count": 1,
+        "source": "10.2.3.10", "protocol": "tls", "port": 443, "count": 12, "first_seen": "2026-05-14T09:16:00.5Z",
+        "last_seen": "2026-05-14T09:16:42Z", "window_seconds": 900, "repeat_seconds": 14_400,
+        "firewall": "network-firewall-demo", "availability_zone": "eu-west-1a", "signature": "egress last word",
+        "is_new": true, "severity": "normal"
     });
     event("egress.alerts", "TrafficBlocked", detail, json!({}))
 }

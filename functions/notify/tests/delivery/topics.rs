@@ -46,7 +46,7 @@ async fn a_notice_is_published_once_on_each_topic() {
     for to in [Destination::Mail, Destination::AmazonQ, Destination::Mail, Destination::AmazonQ] {
         assert_eq!(outcome(channel.tell(&to, &notice(blocked()), Timestamp::UNIX_EPOCH).await), "told");
     }
-    assert_eq!(*kept.subjects.get(), ["Blocked: files.pythonhosted.org from 10.2.3.10 (at least 12 x)"]);
+    assert_eq!(*kept.subjects.get(), ["Blocked: files.pythonhosted.org for alice (user profile in d-x)"]);
     assert_eq!(kept.notifications.get().len(), 1);
     assert_eq!(kept.notifications.get()[0]["source"], json!("custom"));
 }

@@ -29,6 +29,15 @@ fn summary(id: &str, more: Value) -> Value {
     with(summary, more)
 }
 
+/// Alerts rest for alice.
+pub(crate) fn silenced(more: Value) -> Value {
+    let silence = json!({
+        "domain": "pypi.org", "owner": "profile/d-abcdefghijkl/alice", "until": "2026-05-15T09:15:30Z",
+        "by": "bob@example.com", "at": "2026-05-14T09:15:30Z"
+    });
+    answered(&json!({"kind": "silenced", "silence": with(silence, more)}))
+}
+
 pub(crate) fn list() -> Value {
     answered(&json!({
         "kind": "list", "more": 3,
@@ -84,5 +93,8 @@ reads! {
         "kind": "status", "history": history(2),
         "request": with(request(approved()), json!({"state": "ended", "ending": "superseded", "superseded_by": "req-00000000000f"}))
     })),
+    silence_for_one: silenced(json!({})),
+    silence_for_all: silenced(json!({"owner": null})),
+    silence_that_is_over: silenced(json!({"owner": null, "until": "2026-05-14T09:15:30Z"})),
     status_with_a_long_history: answered(&json!({"kind": "status", "history": history(43), "request": request(json!({}))})),
 }

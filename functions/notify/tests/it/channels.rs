@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::answers;
 use crate::events::{
-    allow_list_changed, answered, approved, blocked, broken, changed, digest, drift_found, not_taken,
-    refused, request, risky, with,
+    allow_list_changed, answered, approved, blocked, broken, changed, digest, drift_found, granted,
+    not_taken, raised, refused, request, risky, unknown, with,
 };
 use crate::grants::{awaited, first_used, glass_broken, waits};
 
@@ -121,10 +121,15 @@ shows! {
     first_use: first_used(&request(with(approved(), json!({"state": "active"})))),
     blocked_in_a_preset: blocked(json!({})),
     blocked_in_no_preset: blocked(json!({
-        "destination": "github.com", "registrable_domain": "github.com", "count": 1, "suggestion": {"pattern": "github.com"}
+        "destination": "github.com", "domain": "github.com", "count": 1, "suggestion": {"pattern": "github.com"}
     })),
-    blocked_without_a_name: blocked(json!({"destination": "198.51.100.3:443", "registrable_domain": null, "suggestion": null})),
-    blocked_in_all: digest(),
+    blocked_without_a_name: blocked(json!({
+        "destination": "198.51.100.3:443", "domain": "198.51.100.3", "suggestion": null, "owner": unknown()
+    })),
+    blocked_and_to_look_at: blocked(raised()),
+    blocked_and_granted: blocked(granted()),
+    blocked_in_all: digest(json!({})),
+    silenced: answers::silenced(json!({})),
     drift: drift_found(),
     allow_list: allow_list_changed(),
     event_refused: refused(json!({})),

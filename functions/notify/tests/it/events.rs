@@ -132,26 +132,64 @@ pub(crate) fn allow_list_changed() -> Value {
     )
 }
 
+/// Alice's notebook.
+fn alice() -> Value {
+    json!({"kind": "user_profile", "domain": "d-abcdefghijkl", "name": "alice"})
+}
+
+/// An address that nobody knows.
+pub(crate) fn unknown() -> Value {
+    json!({"kind": "unknown", "reason": "No network interface has the address 10.2.3.10 any more."})
+}
+
 pub(crate) fn blocked(more: Value) -> Value {
     let detail = json!({
-        "version": 1, "event_id": "blocked-0123456789abcdef01234567", "destination": "files.pythonhosted.org",
-        "registrable_domain": "pythonhosted.org", "source": "10.2.3.10", "protocol": "tls", "port": 443, "count": 12,
-        "first_seen": "2026-05-14T09:16:00.5Z", "last_seen": "2026-05-14T09:16:42Z", "window_seconds": 900,
-        "firewall": "network-firewall-demo", "availability_zone": "eu-west-1a",
-        "signature": "egress last word: TLS to a name that nothing allows",
+        "version": 1, "event_id": "blocked-0123456789abcdef01234567", "owner": alice(), "domain": "pythonhosted.org",
+        "destination": "files.pythonhosted.org", "destination_count": 1, "source": "10.2.3.10", "protocol": "tls",
+        "port": 443, "count": 12, "first_seen": "2026-05-14T09:16:00.5Z", "last_seen": "2026-05-14T09:16:42Z",
+        "window_seconds": 900, "repeat_seconds": 14_400, "firewall": "network-firewall-demo",
+        "availability_zone": "eu-west-1a", "signature": "egress last word: TLS to a name that nothing allows",
+        "is_new": false, "severity": "normal",
         "suggestion": {"pattern": "files.pythonhosted.org", "preset": "pypi"}
     });
     event("egress.alerts", "TrafficBlocked", &with(detail, more))
 }
 
+/// What an alert has that somebody should look at.
+pub(crate) fn raised() -> Value {
+    json!({
+        "destination": "a1.team.github.io", "domain": "team.github.io", "destination_count": 25, "is_new": true,
+        "others": ["a2.team.github.io", "a3.team.github.io"], "severity": "raised",
+        "findings": [
+            {"rule": "many_names", "text": "25 names were asked for within 15m: data may leave in them"},
+            {"rule": "shared_hosting", "text": "anybody can have a name below github.io"}
+        ],
+        "suggestion": {"pattern": "a1.team.github.io"}
+    })
+}
+
+/// What an alert has of a domain that is granted.
+pub(crate) fn granted() -> Value {
+    json!({
+        "domain": "github.com", "destination": "github.com", "suggestion": null,
+        "notes": [
+            "It is granted by req-0123456789ab until 2026-05-14 10:15 UTC.",
+            "The connection was begun before the grant: begin a new one."
+        ]
+    })
+}
+
 /// What was blocked in a window.
-pub(crate) fn digest() -> Value {
+pub(crate) fn digest(more: Value) -> Value {
+    let host = |host: &str, connections: u64| json!({"host": host, "connections": connections});
     let detail = json!({
-        "version": 1, "event_id": "digest-0123456789abcdef01234567", "domain": "pythonhosted.org", "source": "10.2.3.10",
-        "from": "2026-05-14T09:15:00Z", "until": "2026-05-14T09:30:00Z", "connections": 512, "suppressed": 500,
-        "hosts": ["files.pythonhosted.org", "test-files.pythonhosted.org"], "host_count": 3
+        "version": 1, "event_id": "digest-0123456789abcdef01234567", "owner": alice(), "domain": "pythonhosted.org",
+        "sources": ["10.2.3.10", "10.2.3.11"], "from": "2026-05-14T09:15:00Z", "until": "2026-05-14T09:30:00Z",
+        "connections": 512, "suppressed": 500,
+        "hosts": [host("files.pythonhosted.org", 480), host("test-files.pythonhosted.org", 30)], "host_count": 3,
+        "severity": "normal"
     });
-    event("egress.alerts", "BlockedDigest", &detail)
+    event("egress.alerts", "BlockedDigest", &with(detail, more))
 }
 
 /// What a stranger said on a ticket.
@@ -193,8 +231,11 @@ pub(crate) fn every_event() -> Vec<Value> {
         refused(json!({})),
         drift_found(),
         allow_list_changed(),
-        blocked(json!({})),
-        digest(),
+        answers::silenced(json!({})),
+        blocked(with(raised(), json!({"notes": ["It is granted by req-0123456789ab."]}))),
+        blocked(with(granted(), json!({"owner": {"kind": "space", "domain": "d-abcdefghijkl", "name": "x"}}))),
+        blocked(json!({"owner": {"kind": "interface", "id": "eni-0123", "description": "EFS mount target"}})),
+        digest(json!({"severity": "raised", "findings": [{"rule": "many_names", "text": "30 names"}], "owner": unknown()})),
         not_taken(),
     ]);
     events

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::events::{
-    allow_list_changed, approved, blocked, broken, changed, digest, drift_found, event, not_taken, reads,
-    refused, risky, with,
+    allow_list_changed, approved, blocked, broken, changed, digest, drift_found, event, granted, not_taken,
+    raised, reads, refused, risky, unknown, with,
 };
 
 reads! {
@@ -84,15 +84,31 @@ reads! {
     })),
     blocked_and_in_a_preset: blocked(json!({})),
     blocked_and_in_no_preset: blocked(json!({
-        "destination": "github.com", "registrable_domain": "github.com", "count": 1,
+        "destination": "github.com", "domain": "github.com", "count": 1, "is_new": true,
         "suggestion": {"pattern": "github.com"}
     })),
-    blocked_without_a_name: blocked(json!({"destination": "198.51.100.3:443", "registrable_domain": null, "suggestion": null})),
+    blocked_without_a_name: blocked(json!({
+        "destination": "198.51.100.3:443", "domain": "198.51.100.3", "suggestion": null, "severity": "raised",
+        "findings": [{"rule": "bare_address", "text": "the client went to an address and gave no name"}]
+    })),
     blocked_without_a_port: blocked(json!({
-        "destination": "198.51.100.8", "registrable_domain": null, "suggestion": null, "protocol": "icmp", "port": null,
+        "destination": "198.51.100.8", "domain": "198.51.100.8", "suggestion": null, "protocol": "icmp", "port": null,
         "signature": ""
     })),
-    blocked_in_all: digest(),
+    blocked_of_nobody_known: blocked(json!({"owner": unknown()})),
+    blocked_of_a_space: blocked(json!({"owner": {"kind": "space", "domain": "d-abcdefghijkl", "name": "alices-space"}})),
+    blocked_of_somebody: blocked(json!({"owner": {"kind": "studio", "domain": "d-abcdefghijkl"}})),
+    blocked_of_an_interface: blocked(json!({
+        "owner": {"kind": "interface", "id": "eni-0123456789abcdef0", "description": "NAT of the \u{202e}lab"}
+    })),
+    blocked_and_to_look_at: blocked(raised()),
+    blocked_and_granted: blocked(granted()),
+    blocked_where_no_command_can_name_it: blocked(json!({"destination": "x", "domain": "x", "suggestion": null})),
+    blocked_in_all: digest(json!({})),
+    blocked_in_all_and_to_look_at: digest(json!({
+        "owner": unknown(), "sources": ["10.2.3.10"], "severity": "raised", "host_count": 2,
+        "findings": [{"rule": "many_names", "text": "25 names were asked for within 15m: data may leave in them"}]
+    })),
     command_not_taken: not_taken(),
-    blocked_and_never_allowed: blocked(json!({"destination": "x.denied.org", "registrable_domain": "denied.org", "suggestion": null})),
+    blocked_and_never_allowed: blocked(json!({"destination": "x.denied.org", "domain": "denied.org", "suggestion": null})),
 }

@@ -27,6 +27,7 @@ mod wanted;
 use std::collections::BTreeMap;
 
 use egress::aws::signed::CallError;
+use egress::owner::{DOMAIN_TAG, USER_TAG};
 use futures_util::{StreamExt, stream};
 
 use super::{Clients, Next, Problem, Resource};
@@ -37,11 +38,9 @@ use crate::protocol::request::Request;
 use plan::{Group, State, Step, World};
 use wanted::{Owner, Present, Settings, Wanted};
 
-/// The tags of a user's security group.
+/// The tags of a user's security group, beside those that say whose it is.
 const STACK_TAG: &str = "studio-egress:stack";
 const RESOURCE_TAG: &str = "studio-egress:resource";
-const DOMAIN_TAG: &str = "studio-egress:domain";
-const USER_TAG: &str = "studio-egress:user-profile";
 const SETTINGS_TAG: &str = "studio-egress:settings";
 const FINISHED_TAG: &str = "studio-egress:finished";
 

@@ -1,16 +1,14 @@
-//! What the function `alerts` writes of the firewall's log and the ledger reads: uses of grants, and what was
-//! blocked. The forms stand here once, for both.
+//! What the function `alerts` writes of grants' uses and the ledger reads. The forms stand here once, for both.
 
 use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::items::corrupt;
 pub use super::items::{Item, expiring, key};
-use super::items::{at, corrupt};
-use crate::domain::counted_under;
 use crate::firewall::Flow;
-use crate::ledger::{BlockedCount, Evidence, LedgerError};
+use crate::ledger::{Evidence, LedgerError};
 use crate::request::RequestId;
 
 /// How long a connection is kept that a grant let pass, to be cut when the grant ends. What is open for longer
@@ -102,27 +100,6 @@ pub(super) fn uses(id: &RequestId) -> String {
 /// The key of the note that a part of a batch's uses has been counted.
 pub fn counted_key(batch: &str, part: usize) -> Item {
     key(&format!("use#batch#{batch}#{part}"), "done")
-}
-
-/// The key of what was blocked in the window that begins then, from a source to a host: of the batch that claims
-/// it, or of a later one. A host has no `#` in it: it is a name with everything else escaped, or an address.
-pub fn blocked_key(host: &str, source: IpAddr, window_start: Timestamp, later: Option<&str>) -> Item {
-    let sk = at(window_start, &format!("{host}#{source}"));
-    key(&blocked(host), &later.map_or_else(|| sk.clone(), |batch| format!("{sk}#{batch}")))
-}
-
-/// The item of what was blocked.
-pub fn blocked_item(key: Item, count: &BlockedCount, now: Timestamp) -> Result<Item, LedgerError> {
-    Ok(expiring(with_attributes(key, count)?, now, COUNTS_KEPT))
-}
-
-/// The partition of what was blocked of a host, and of its neighbours.
-pub(super) fn blocked(host: &str) -> String {
-    format!("blocked#{}", counted_under(host))
-}
-
-pub(super) fn read_blocked(item: Item) -> Result<BlockedCount, LedgerError> {
-    serde_dynamo::from_item(item).map_err(corrupt)
 }
 
 /// An item whose attributes are the value's fields.

@@ -9,19 +9,23 @@
 //! | `cut` | `<id>` | a grant that has ended, whose connections are to be cut |
 //! | `outbox` | `<time>#<event id>` | what waits to be published |
 //! | `message#<key>` | `message` | a message that has done its work; goes after 15 days |
+//! | `silence` | `<domain>#<owner, or *>` | alerts that rest; goes when that ends |
 //! | `refused#<id>` | `event` | an event that could not be taken; goes after 90 days |
 //! | `rule-group` | its ARN | our entries in a domain list that others use too, and how often any were claimed |
 //!
-//! Written by the function `alerts`, and only read here (see [`evidence`]):
+//! Written by the function `alerts`, and only read here (see [`evidence`] and [`windows`]):
 //!
 //! | pk | sk | what |
 //! |---|---|---|
 //! | `use#<id>` | `use` | how often and when a grant let something pass |
 //! | `use#<id>` | `flow#<source>#<destination>#<port>` | a connection that it let pass; goes after 7 days |
 //! | `use#batch#<batch>#<part>` | `done` | a part of a batch of log events that has been counted; goes after 15 days |
-//! | `blocked#<domain>` | `<window start>#<host>#<source>` | connections that were blocked; goes after 15 days |
-//! | `blocked#<domain>` | `<window start>#<host>#<source>#<batch>` | the same, of a later batch |
+//! | `blocked#<domain>` | `<window start>#<owner>` | connections that were blocked, see [`windows`]; goes after 15 days |
+//! | `blocked#<domain>` | `<window start>#<owner>#<batch>` | the same, of a later batch |
 //! | `alert#batch#<batch>` | `done` | a batch that has told all that it owed; goes after 15 days |
+//!
+//! Written and read by the function `alerts` alone: `address#<address>`, `<time>#<interface>`, whose an address was; goes
+//! after 15 days.
 //!
 //! Written and read by the channels of `notify`: `told#<destination>`, `posted#<destination>`.
 //!
@@ -36,6 +40,7 @@
 pub mod evidence;
 mod items;
 mod reads;
+pub mod windows;
 mod writes;
 
 use std::cmp::Reverse;
@@ -54,7 +59,7 @@ use super::with_causes;
 use crate::firewall::Flow;
 use crate::ledger::{
     BlockedCount, Cut, Deadline, Evidence, HistoryEntry, Ledger, LedgerError, MOST_BLOCKED, OutboxEntry,
-    OwnTargets, RefusedEvent, Transition,
+    OwnTargets, RefusedEvent, Silence, Transition,
 };
 use crate::request::{LiveGrant, Request, RequestId, StateName};
 
@@ -64,7 +69,9 @@ const PAGE: i32 = 100;
 const MOST_FLOWS: usize = 50_000;
 /// The longest window of alerts (see [`crate::config::Alerts`]): so long before something was blocked its
 /// window may have begun.
-const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
+const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(1);
+/// The most items of what was blocked that are read: some megabytes.
+const MOST_ROWS: usize = 10_000;
 
 /// The table.
 #[derive(Debug, Clone)]
@@ -123,6 +130,23 @@ impl Ledger for DynamoLedger {
         let written = self.transact(vec![self.refused(refused)?, self.outbox_entry(outbox)?]).await;
         // It was kept, and told, when it came before.
         if written == Err(LedgerError::Duplicate) { Ok(()) } else { written }
+    }
+
+    async fn silence(
+        &self,
+        silence: &Silence,
+        message_key: &str,
+        outbox: &OutboxEntry,
+    ) -> Result<(), LedgerError> {
+        let message = self.message(message_key, outbox.at, None)?;
+        self.transact(vec![message, self.silenced(silence)?, self.outbox_entry(outbox)?]).await
+    }
+
+    async fn silences(&self, now: Timestamp) -> Result<Vec<Silence>, LedgerError> {
+        let mut silences: Vec<Silence> = readable(self.rows(&Rows::all("silence", "")).await?, body);
+        // DynamoDB deletes what has ended some days later.
+        silences.retain(|silence| now < silence.until);
+        Ok(silences)
     }
 
     async fn history(&self, id: &RequestId) -> Result<Vec<HistoryEntry>, LedgerError> {
@@ -232,11 +256,18 @@ impl Ledger for DynamoLedger {
 
     async fn blocked(&self, domain: &str, since: Timestamp) -> Result<Vec<BlockedCount>, LedgerError> {
         let begun = since.saturating_sub(LONGEST_WINDOW).unwrap_or(Timestamp::MIN);
-        let pk = evidence::blocked(domain);
-        let rows = self.rows(&Rows::last_since(&pk, begun, MOST_BLOCKED)).await?;
-        let mut counts = readable(rows, evidence::read_blocked);
+        let pk = windows::partition(domain);
+        // They come the last first, and are read in the order of their keys.
+        let mut rows = self.rows(&Rows::last_since(&pk, begun, MOST_ROWS)).await?;
+        rows.reverse();
+        let (windows, unreadable) = windows::read(rows);
+        for error in unreadable {
+            tracing::error!(%error, domain, "what was blocked can't be read in part");
+        }
+        let mut counts: Vec<BlockedCount> = windows.iter().flat_map(windows::Window::blocked).collect();
         counts.retain(|count| count.last_seen >= since);
         counts.sort_by_key(|count| Reverse(count.last_seen));
+        counts.truncate(MOST_BLOCKED);
         Ok(counts)
     }
 }

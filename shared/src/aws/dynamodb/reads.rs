@@ -29,7 +29,7 @@ impl DynamoLedger {
     }
 
     /// Those of some items that are there, read strongly consistent, in any order. No key may be in it twice.
-    pub(super) async fn items(&self, keys: &[Item]) -> Result<Vec<Item>, LedgerError> {
+    pub async fn items(&self, keys: &[Item]) -> Result<Vec<Item>, LedgerError> {
         let mut found = Vec::with_capacity(keys.len());
         for keys in keys.chunks(MOST_KEYS) {
             self.add_items(keys.to_vec(), &mut found).await?;

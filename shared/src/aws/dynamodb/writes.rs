@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::items::{Item, at, corrupt, expiring, item, key};
 use super::{DynamoLedger, unavailable};
-use crate::ledger::{Cut, Deadline, LedgerError, OutboxEntry, RefusedEvent, Transition};
+use crate::ledger::{Cut, Deadline, LedgerError, OutboxEntry, RefusedEvent, Silence, Transition};
 
 /// How long a message's key is kept. EventBridge and Lambda give up after a day at the latest, webhooks'
 /// senders after hours; an operator who sends dead letters again has the queue's longest time, fourteen days,
@@ -17,7 +17,7 @@ const MESSAGE_KEPT: SignedDuration = SignedDuration::from_hours(15 * 24);
 /// How long an event is kept that could not be taken.
 const REFUSED_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// The longest id that stands in a key as it is, in bytes. A sort key has at most 1,024, and the id of an
-/// answer holds a message's key from outside: 256 characters of up to four bytes.
+/// answer holds a message's key from outside: 256 characters of up to four bytes; a silence's, an owner's of 400.
 const LONGEST_ID: usize = 900;
 
 /// One write of a transaction, with what its refusal would mean.
@@ -106,6 +106,13 @@ impl DynamoLedger {
         Ok((put, LedgerError::Duplicate))
     }
 
+    /// A silence, over one for the same domain and owner. It goes when it ends.
+    pub(super) fn silenced(&self, silence: &Silence) -> Result<Write, LedgerError> {
+        let owner = silence.owner.as_deref().unwrap_or("*");
+        let sk = short(format!("{}#{owner}", silence.domain));
+        self.put_over(expiring(item("silence", &sk, silence)?, silence.until, SignedDuration::ZERO))
+    }
+
     /// The note that a message has done its work, where it hadn't before. Its key comes from outside, at most
     /// 256 characters of up to four bytes: with what stands before it 1,032 bytes, of the 2,048 that a
     /// partition key may have.
@@ -156,10 +163,12 @@ pub(super) fn outbox_item(entry: &OutboxEntry) -> Result<Item, LedgerError> {
 }
 
 fn outbox_sk(entry: &OutboxEntry) -> String {
-    if entry.id.len() <= LONGEST_ID {
-        return at(entry.at, &entry.id);
-    }
-    at(entry.at, &hex::encode(Sha256::digest(entry.id.as_bytes())))
+    at(entry.at, &short(entry.id.clone()))
+}
+
+/// An id that fits into a sort key: itself, or its digest.
+fn short(id: String) -> String {
+    if id.len() <= LONGEST_ID { id } else { hex::encode(Sha256::digest(id.as_bytes())) }
 }
 
 /// Why a transaction was refused: the message's own refusal says the most.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use egress::firewall::Flow;
 use egress::ledger::{
     BlockedCount, Cut, Deadline, Evidence, HistoryEntry, LedgerError, OutboxEntry, OwnTargets, RefusedEvent,
-    Transition,
+    Silence, Transition,
 };
 use egress::request::{LiveGrant, Request, RequestId, StateName};
 use jiff::Timestamp;
@@ -21,6 +21,7 @@ pub(super) struct State {
     pub(super) outbox: BTreeMap<(i64, String), OutboxEntry>,
     pub(super) messages: BTreeSet<String>,
     pub(super) refused: BTreeMap<String, RefusedEvent>,
+    pub(super) silences: BTreeMap<(String, Option<String>), Silence>,
     pub(super) own_targets: BTreeMap<String, OwnTargets>,
     pub(super) evidence: BTreeMap<RequestId, Evidence>,
     pub(super) flows: BTreeMap<RequestId, BTreeMap<Flow, Timestamp>>,
@@ -44,6 +45,15 @@ impl State {
 
     pub(super) fn enqueue(&mut self, entry: &OutboxEntry) {
         self.outbox.insert((entry.at.as_microsecond(), entry.id.clone()), entry.clone());
+    }
+
+    /// The answer to a message, once.
+    pub(super) fn answer(&mut self, message_key: &str, outbox: &OutboxEntry) -> Result<(), LedgerError> {
+        if !self.messages.insert(message_key.to_owned()) {
+            return Err(LedgerError::Duplicate);
+        }
+        self.enqueue(outbox);
+        Ok(())
     }
 
     pub(super) fn published(&mut self, entries: &[OutboxEntry]) -> Result<(), LedgerError> {

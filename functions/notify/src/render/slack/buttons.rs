@@ -1,12 +1,13 @@
-//! Buttons: to decide, or to take it back, as long as a request waits; and to ask for what there is to ask for.
+//! Buttons: to decide, or to take it back, as long as a request waits; to ask for what there is to ask for; and to let
+//! alerts rest.
 
 use egress::events::TrafficBlocked;
 use egress::request::{Ending, Request, StateName};
-use egress::slack::{APPROVE, Ask, COMMENT, DENY, REQUEST, WITHDRAW};
+use egress::slack::{APPROVE, AlertGroup, Ask, COMMENT, DENY, REQUEST, SILENCE, WITHDRAW};
 use serde_json::{Value, json};
 
 use super::blocks::{actions, button, confirm, input};
-use crate::message::blocked::asked;
+use crate::message::blocked::{asked, group};
 use crate::message::request::again;
 use crate::notice::Notice;
 use crate::render::Reader;
@@ -19,7 +20,10 @@ pub(super) fn buttons(notice: &Notice, reader: Reader) -> Vec<Value> {
         }
         (Notice::RequestStateChanged(it), Reader::Requester) => own(it.to, &it.request),
         (Notice::DecisionAwaited(it), Reader::Channel) => decide(&it.request),
-        (Notice::TrafficBlocked(it), _) => ask_for(it),
+        (Notice::TrafficBlocked(it), _) => under_an_alert(it),
+        (Notice::BlockedDigest(it), _) => {
+            row([group(&it.owner, it.sources.first(), &it.domain).and_then(|group| silence(&group))])
+        }
         _ => Vec::new(),
     }
 }
@@ -47,15 +51,32 @@ fn own(state: StateName, request: &Request) -> Vec<Value> {
         StateName::Ended if request.ending != Some(Ending::Superseded) => ask_again("Ask again"),
         _ => None,
     };
-    button.map(|button| actions(&[button])).into_iter().collect()
+    row([button])
 }
 
-fn ask_for(blocked: &TrafficBlocked) -> Vec<Value> {
+/// Those of them that there are, side by side.
+fn row<const N: usize>(buttons: [Option<Value>; N]) -> Vec<Value> {
+    let buttons: Vec<Value> = buttons.into_iter().flatten().collect();
+    if buttons.is_empty() { Vec::new() } else { vec![actions(&buttons)] }
+}
+
+fn under_an_alert(blocked: &TrafficBlocked) -> Vec<Value> {
     let suggestion = blocked.suggestion.as_ref().map(asked);
-    let button = suggestion.and_then(|ask| {
+    let ask = suggestion.and_then(|ask| {
         asking(if ask.preset.is_some() { "Request this preset" } else { "Request this domain" }, &ask)
     });
-    button.map(|button| actions(&[button])).into_iter().collect()
+    let group = group(&blocked.owner, Some(&blocked.source), &blocked.domain);
+    row([ask, group.and_then(|group| silence(&group))])
+}
+
+/// Lets alerts rest, when who presses it is sure.
+fn silence(group: &AlertGroup) -> Option<Value> {
+    let sure = confirm(
+        "Silence these alerts?",
+        "Nobody hears for a day of what this owner is blocked at of this domain. It stays blocked, and is counted.",
+        "Silence",
+    );
+    Some(button(SILENCE, "Silence for a day", &group.value()?, json!({"confirm": sure})))
 }
 
 /// Opens the dialog, filled in; nothing where there is more to fill in than a button holds.

@@ -1,0 +1,120 @@
+//! A batch's blocked connections are counted, and what it owes of them is told.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use egress::bus::Event;
+use egress::events::source;
+use egress::owner::Owner;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+
+use crate::Alerts;
+use crate::alert::{self, Owed};
+use crate::batch::BatchId;
+use crate::blocked::Connections;
+use crate::figures::Figures;
+use crate::findings::Names;
+use crate::groups::Group;
+use crate::plan::{Claims, Owing, Plan, plan};
+use crate::quiet::{earlier, is_quiet};
+use crate::windows::{AT_ONCE, Known, StoreError, Windows};
+
+impl<S: Windows, B, O, D> Alerts<S, B, O, D> {
+    /// Counts the connections of a batch; answers the events that it owes.
+    pub(crate) async fn count(
+        &self,
+        batch: &BatchId,
+        connections: Connections,
+        owners: &BTreeMap<IpAddr, Owner>,
+        now: Timestamp,
+        figures: &mut Figures,
+    ) -> Result<Vec<Event>, crate::AlertsError> {
+        let groups = connections.groups(owners, self.config.alerts.window);
+        figures.add_blocked(&groups);
+        let names = Names::of(&groups);
+        let known = OnceCell::new();
+        // What is told of an owner and a domain depends on the windows before: those are counted one after the other.
+        let mut chains: BTreeMap<(&str, &str), Vec<&Group>> = BTreeMap::new();
+        for group in &groups {
+            chains.entry((&group.key.owner, &group.key.domain)).or_default().push(group);
+        }
+        let owed =
+            stream::iter(chains.into_values()).map(|chain| self.owed(batch, chain, &names, &known, now));
+        let owed: Vec<Vec<Owed<'_>>> = owed.buffered(AT_ONCE).try_collect().await?;
+        let requests = known.get().map(|known| known.requests.as_slice()).unwrap_or_default();
+        let alerts = alert::alerts(owed.into_iter().flatten().collect(), requests, &self.config);
+        alerts.iter().for_each(|alert| figures.add_alert(alert.first_seen, now));
+        let event = |alert| Event::new(source::ALERTS, "TrafficBlocked", &alert);
+        Ok(alerts.into_iter().map(event).collect::<Result<_, _>>()?)
+    }
+
+    /// Counts the groups of an owner and a domain; answers those of which the batch has something to tell.
+    async fn owed<'a>(
+        &self,
+        batch: &BatchId,
+        groups: Vec<&'a Group>,
+        names: &Names<'_>,
+        known: &OnceCell<Known>,
+        now: Timestamp,
+    ) -> Result<Vec<Owed<'a>>, StoreError> {
+        let mut owed = Vec::new();
+        for group in groups {
+            let findings = names.findings(group, &self.config.alerts.raise);
+            let owing = self.count_group(batch, group, !findings.is_empty(), known, now).await?;
+            if !owing.is_nothing() {
+                let oldest = self.store.oldest(&group.key.domain).await?;
+                let is_new = oldest.is_none_or(|oldest| oldest == group.key);
+                owed.push(Owed { group, owing, findings, is_new });
+            }
+        }
+        Ok(owed)
+    }
+
+    /// Counts a group; answers what the batch has to tell of it.
+    async fn count_group(
+        &self,
+        batch: &BatchId,
+        group: &Group,
+        raised: bool,
+        known: &OnceCell<Known>,
+        now: Timestamp,
+    ) -> Result<Owing, StoreError> {
+        let there = self.store.window(&group.key).await?;
+        let before = there.as_ref().map(|window| Owing::of(window, batch.as_str())).unwrap_or_default();
+        let open = Owing::open(there.as_ref(), raised);
+        let claims = if open.is_nothing() {
+            Claims::default()
+        } else {
+            self.claims(group, open, raised, known, now).await?
+        };
+        if !before.is_nothing() {
+            // It tells again what it told, with the same explanations.
+            known.get_or_try_init(|| self.store.known(now)).await?;
+        }
+        match plan(there.as_ref(), group, batch.as_str(), claims, now) {
+            Plan::Done => Ok(before),
+            Plan::Apart => self.store.count_apart(group, batch, now).await.map(|()| before),
+            Plan::InWindow(claims) => self.store.count(group, batch, claims, now).await,
+        }
+    }
+
+    /// What of a window is to be claimed, of that which nobody has.
+    async fn claims(
+        &self,
+        group: &Group,
+        open: Owing,
+        raised: bool,
+        known: &OnceCell<Known>,
+        now: Timestamp,
+    ) -> Result<Claims, StoreError> {
+        let known = known.get_or_try_init(|| self.store.known(now)).await?;
+        if is_quiet(known, &group.key, &group.counts, raised, now) {
+            return Ok(Claims::default());
+        }
+        let earlier = earlier(&group.key, self.config.alerts.window, self.config.alerts.repeat);
+        let earlier = if earlier.is_empty() { Vec::new() } else { self.store.windows(&earlier).await? };
+        Ok(open.claims(Owing::told(&earlier)))
+    }
+}
