@@ -43,11 +43,23 @@ pub enum BatchError {
     Unknown(String),
 }
 
-/// What makes a batch the same batch when it is delivered again: a hash of its log events' ids.
+/// What makes a batch the same batch when it is delivered again: a hash of its log events' ids, or of a piece of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BatchId(String);
 
 impl BatchId {
+    /// The id of what these parts name together.
+    pub fn of<const N: usize>(parts: [&str; N]) -> Self {
+        let mut digest = Sha256::new();
+        for part in parts {
+            digest.update(part.len().to_be_bytes());
+            digest.update(part.as_bytes());
+        }
+        let mut id = hex::encode(digest.finalize());
+        id.truncate(32);
+        Self(id)
+    }
+
     /// Thirty-two hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0

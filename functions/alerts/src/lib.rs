@@ -2,7 +2,7 @@
 //! `TrafficBlocked` for what an owner is blocked at of a registrable domain, a `BlockedDigest` at the end of each window,
 //! one `GrantUsed` for the first use of a grant, and all of its uses counted.
 //!
-//! - [`batch`]: what CloudWatch Logs delivers, unpacked within bounds.
+//! - [`batch`]: what CloudWatch Logs delivers, unpacked within bounds; [`mod@s3`]: what stands in a bucket.
 //! - [`record`]: one line of the log; all shapes that firewalls write.
 //! - [`tally`]: the lines of a batch counted, and those that can't be read kept.
 //! - [`blocked`]: records become connections; [`owners`]: whose they are; [`groups`]: what is told together.
@@ -28,6 +28,7 @@ pub mod owners;
 pub mod plan;
 pub mod quiet;
 pub mod record;
+pub mod s3;
 pub mod tally;
 mod telling;
 mod tick;
@@ -45,13 +46,14 @@ use crate::batch::{Batch, BatchError};
 use crate::evidence::Evidence;
 use crate::figures::Figures;
 use crate::owners::Owners;
+use crate::s3::{FileError, Files, NoObject, ObjectRef, Pieces};
 use crate::tally::Tally;
 use crate::uses::Use;
 use crate::windows::{StoreError, Windows};
 
 /// The function.
 #[derive(Debug)]
-pub struct Alerts<S, B, O, D> {
+pub struct Alerts<S, B, O, D, F> {
     /// How long a window is, what raises an alert, the presets, the deny list.
     pub config: Config,
     /// What was blocked, and what grants let pass.
@@ -60,6 +62,8 @@ pub struct Alerts<S, B, O, D> {
     pub bus: B,
     /// Whose addresses are.
     pub owners: O,
+    /// Where files of the log are.
+    pub files: F,
     /// Where what can't be read is kept.
     pub dead_letters: D,
     /// Numbers from 0 to 1, for the pauses between attempts.
@@ -72,6 +76,12 @@ pub enum AlertsError {
     /// It can't be read.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// An event of S3's is broken.
+    #[error(transparent)]
+    NoObject(#[from] NoObject),
+    /// A file of the log can't be read.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The table doesn't answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -87,6 +97,8 @@ impl AlertsError {
     fn kind(&self) -> &'static str {
         match self {
             Self::Batch(_) => "UnreadableBatch",
+            Self::NoObject(_) => "UnreadableEvent",
+            Self::File(_) => "UnreadableFile",
             Self::Store(_) => "StoreUnavailable",
             Self::Bus(_) => "BusUnavailable",
             Self::Json(_) => "EventNotWritten",
@@ -100,11 +112,14 @@ impl From<AlertsError> for Diagnostic {
     }
 }
 
-impl<S: Windows + Evidence, B: Bus, O: Owners, D> Alerts<S, B, O, D> {
-    /// Works off one event: a delivery of CloudWatch Logs, or the clock.
+impl<S: Windows + Evidence, B: Bus, O: Owners, D, F: Files> Alerts<S, B, O, D, F> {
+    /// Works off one event: a delivery of CloudWatch Logs, new files in a bucket, or the clock.
     pub async fn handle(&self, event: Value, now: Timestamp) -> Result<Figures, AlertsError> {
         if event.get("source").and_then(Value::as_str) == Some(source::CLOCK) {
             return Box::pin(self.tick(now)).await;
+        }
+        if let Some(objects) = s3::objects(&event)? {
+            return Box::pin(self.read_files(&objects, now)).await;
         }
         let text = batch::inflate(event)?;
         let mut tally = Tally::default();
@@ -114,6 +129,18 @@ impl<S: Windows + Evidence, B: Bus, O: Owners, D> Alerts<S, B, O, D> {
             return Ok(Figures::default());
         }
         Box::pin(self.work_off(&batch, tally, now)).await
+    }
+
+    /// Works off files of the log, each in pieces.
+    async fn read_files(&self, objects: &[ObjectRef], now: Timestamp) -> Result<Figures, AlertsError> {
+        let mut figures = Figures::default();
+        for object in objects {
+            let mut pieces = Pieces::open(&self.files, object).await?;
+            while let Some((batch, tally)) = pieces.next().await? {
+                figures.add(self.work_off(&batch, tally, now).await?);
+            }
+        }
+        Ok(figures)
     }
 
     /// Works off the lines of a batch, or of a piece of a file.

@@ -6,7 +6,7 @@ use alerts::{Alerts, AlertsError};
 use anyhow::Context;
 use egress::aws::ec2::Ec2;
 use egress::aws::signed::Signed;
-use egress::aws::{EventBridgeBus, sdk_config};
+use egress::aws::{EventBridgeBus, S3, sdk_config};
 use egress::config::Config;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
@@ -26,7 +26,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     .await
 }
 
-type Wired = Alerts<DynamoStore, EventBridgeBus, Ec2Owners<Ec2, DynamoStore>, ()>;
+type Wired = Alerts<DynamoStore, EventBridgeBus, Ec2Owners<Ec2, DynamoStore>, (), S3>;
 
 async fn wire() -> anyhow::Result<Wired> {
     let config = Config::from_env()?;
@@ -34,11 +34,13 @@ async fn wire() -> anyhow::Result<Wired> {
     let bus = variable("EVENT_BUS_NAME")?;
     let place = Place::new(&variable("VPC_ID")?, &variable("FIREWALL_PLACEMENT")?)?;
     let sdk = sdk_config().await;
+    let signed = Signed::new(&sdk);
     let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(&sdk), table);
     Ok(Alerts {
         config,
         bus: EventBridgeBus::new(aws_sdk_eventbridge::Client::new(&sdk), bus),
-        owners: Ec2Owners::new(place, Ec2::new(Signed::new(&sdk)), store.clone(), fastrand::f64),
+        owners: Ec2Owners::new(place, Ec2::new(signed.clone()), store.clone(), fastrand::f64),
+        files: S3::new(signed),
         store,
         dead_letters: (),
         jitter: fastrand::f64,

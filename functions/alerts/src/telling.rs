@@ -21,7 +21,7 @@ use crate::plan::{Claims, Owing, Plan, plan};
 use crate::quiet::{earlier, is_quiet};
 use crate::windows::{AT_ONCE, Known, StoreError, Windows};
 
-impl<S: Windows, B, O, D> Alerts<S, B, O, D> {
+impl<S: Windows, B, O, D, F> Alerts<S, B, O, D, F> {
     /// Counts the connections of a batch; answers the events that it owes.
     pub(crate) async fn count(
         &self,

@@ -24,7 +24,7 @@ const MOST_WINDOWS: usize = 1_000;
 /// So long a tick goes on with what is due: another one comes each minute.
 const LONGEST: Duration = Duration::from_secs(40);
 
-impl<S: Windows, B: Bus, O, D> Alerts<S, B, O, D> {
+impl<S: Windows, B: Bus, O, D, F> Alerts<S, B, O, D, F> {
     /// Tells what is due. What it can't finish, the next tick does.
     pub(crate) async fn tick(&self, now: Timestamp) -> Result<Figures, AlertsError> {
         let (mut figures, began) = (Figures::default(), Instant::now());

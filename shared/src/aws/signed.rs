@@ -79,6 +79,10 @@ pub struct Call<'a> {
     pub body: Vec<u8>,
 }
 
+/// A body that is read bit by bit.
+#[derive(Debug)]
+pub struct Download(Incoming);
+
 /// Why a call had no effect, or none that is known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
@@ -151,6 +155,20 @@ impl Signed {
         in_time(answered).await
     }
 
+    /// Sends one request, and answers a body of any length, to be read bit by bit.
+    pub async fn open(&self, service: Service, call: Call<'_>) -> Result<Download, CallError> {
+        let request = self.request(service, call).await?;
+        let answered = async {
+            let response = self.respond(request).await?;
+            let status = response.status();
+            if status.is_success() {
+                return Ok(Download(response.into_body()));
+            }
+            Err(service.refusal(status, &whole(response).await?))
+        };
+        in_time(answered).await
+    }
+
     async fn respond(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, CallError> {
         let client = self.0.http.client().map_err(|error| CallError::not_through(&error))?;
         self.0.calls.fetch_add(1, Ordering::Relaxed);
@@ -192,6 +210,21 @@ impl Signed {
         }
         let (host, region) = (service.host, &self.0.region);
         format!("https://{host}.{region}.{}{path}", dns_suffix(region))
+    }
+}
+
+impl Download {
+    /// What comes next, within ten seconds, in as many bytes as came at once; none at the end. A body that ends before
+    /// it is as long as it was said to be is an error.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, CallError> {
+        while let Some(frame) = in_time(async { Ok(self.0.frame().await) }).await? {
+            let frame = frame.map_err(|error| CallError::not_through(&error))?;
+            // What isn't data is a trailer.
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data.into()));
+            }
+        }
+        Ok(None)
     }
 }
 

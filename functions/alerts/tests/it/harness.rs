@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::memory::Memory;
+use crate::s3::Bucket;
 use alerts::Alerts;
 use alerts::owners::{Owners, Span};
 use alerts::windows::StoreError;
@@ -76,7 +77,7 @@ impl Bus for Kept {
 }
 
 /// The function on edges in memory.
-pub(crate) type Function = Alerts<Memory, Kept, People, ()>;
+pub(crate) type Function = Alerts<Memory, Kept, People, (), Bucket>;
 
 /// The function.
 pub(crate) fn function() -> Function {
@@ -90,6 +91,7 @@ pub(crate) fn function_with(more: &str) -> Function {
         store: Memory::new(),
         bus: Kept::default(),
         owners: People::default(),
+        files: Bucket::default(),
         dead_letters: (),
         jitter: || 0.5,
     }

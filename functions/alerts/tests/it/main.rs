@@ -13,6 +13,8 @@ mod quiet;
 #[cfg(test)]
 mod records;
 #[cfg(test)]
+mod s3;
+#[cfg(test)]
 mod stories;
 #[cfg(test)]
 mod table;
