@@ -34,7 +34,8 @@ PARAMETERS := \
 	PartnerEventBusName:PARTNER_EVENT_BUS_NAME \
 	PartnerAdapter:PARTNER_ADAPTER \
 	AlertLogRetentionDays:ALERT_LOG_RETENTION_DAYS \
-	FunctionLogRetentionDays:FUNCTION_LOG_RETENTION_DAYS
+	FunctionLogRetentionDays:FUNCTION_LOG_RETENTION_DAYS \
+	SecurityHubFindings:SECURITY_HUB_FINDINGS
 
 # The configuration that is packed with the functions.
 CONFIG ?= infra/config/egress.toml

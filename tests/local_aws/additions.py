@@ -2,7 +2,7 @@
 
 from . import (
     bus_policies, cloudformation, custom_resources, ec2, efs, event_source_mappings, function_logs, iam,
-    network_firewall, queues, rule_targets, sagemaker, schedules, transport,
+    network_firewall, queues, rule_targets, sagemaker, schedules, security_hub, transport,
 )
 from .going import let_go
 
@@ -11,6 +11,7 @@ def register(minute: float) -> None:
     """Enter the additions into MiniStack's tables, before it serves; `minute` is how long a schedule's takes."""
     network_firewall.SERVICE.register(network_firewall.resource_arn)
     sagemaker.SERVICE.register(sagemaker.resource_arn)
+    security_hub.register()
     ec2.register(before_networks=let_go)
     efs.register()
     cloudformation.register()

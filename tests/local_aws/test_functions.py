@@ -229,6 +229,34 @@ class Functions(FunctionStory):
             asked = self.call("dynamodb", "query", TableName=self.function, ExpressionAttributeValues=values, **query)
             self.assertEqual(asked, answer)
 
+    def test_a_role_may_be_held_to_a_product_of_security_hub_which_refuses_one_finding_at_a_time(self) -> None:
+        self.deploy(self.template())
+        product = "arn:aws:securityhub:us-east-1:000000000000:product/000000000000/default"
+        good = {
+            "SchemaVersion": "2018-10-08", "Id": self.function, "ProductArn": product, "GeneratorId": "stories",
+            "AwsAccountId": "000000000000", "CreatedAt": "2026-05-14T09:16:00.500Z", "Title": "A title",
+            "UpdatedAt": "2026-05-14T09:16:00.500Z", "Description": "A story.",
+            "FindingProviderFields": {"Severity": {"Label": "LOW"}, "Types": ["Unusual Behaviors/User"]},
+            "Resources": [{"Type": "Other", "Id": "somebody"}],
+        }
+
+        def call(finding: dict[str, Any]) -> str:
+            return self.call("securityhub", "batch_import_findings", Findings=[finding])
+
+        self.assertEqual(call(good), "AccessDeniedException")
+        self.allow("securityhub:BatchImportFindings", product)
+        self.assertEqual(call(good), "ok")
+        self.assertEqual(call(good | {"ProductArn": product.replace("default", "other")}), "AccessDeniedException")
+        self.assertIn(good, client("securityhub").get_findings()["Findings"])
+
+        bad = [good | {"Id": str(number), **wrong} for number, wrong in enumerate((
+            {"Title": "x" * 257}, {"CreatedAt": "today"}, {"FindingProviderFields": {}}, {"AwsAccountId": "1"},
+            {"FindingProviderFields": good["FindingProviderFields"] | {"Types": ["Bad Behaviors"]}},
+        ))]
+        answer = client("securityhub").batch_import_findings(Findings=[good, *bad])
+        self.assertEqual((answer["SuccessCount"], answer["FailedCount"]), (1, len(bad)))
+        self.assertEqual([failed["Id"] for failed in answer["FailedFindings"]], [one["Id"] for one in bad])
+
     def test_each_item_of_a_transaction_is_held_against_its_own_action(self) -> None:
         self.deploy(self.template(Table={"Type": "AWS::DynamoDB::Table", "Properties": {
             "TableName": self.function, "BillingMode": "PAY_PER_REQUEST",

@@ -8,12 +8,14 @@
 //! - [`blocked`]: records become connections; [`owners`]: whose they are; [`groups`]: what is told together.
 //! - [`plan`]: where they are counted, and who tells; [`quiet`]: when nobody does.
 //! - [`findings`]: what raises an alert; [`advice`]: what to do; [`alert`] and [`digest`]: what is told.
+//! - [`security_hub`] and [`asff`]: alerts as findings, where an operator wants that.
 //! - [`uses`]: what grants let pass, one entry a grant.
 //! - [`windows`] and [`evidence`]: what is counted once, however often it comes; [`dynamodb`]: where it stands.
 //! - [`figures`]: what came of it, for those who operate it.
 
 pub mod advice;
 pub mod alert;
+pub mod asff;
 pub mod batch;
 pub mod blocked;
 pub mod digest;
@@ -29,6 +31,7 @@ pub mod plan;
 pub mod quiet;
 pub mod record;
 pub mod s3;
+pub mod security_hub;
 pub mod tally;
 mod telling;
 mod tick;
@@ -47,6 +50,7 @@ use crate::evidence::Evidence;
 use crate::figures::Figures;
 use crate::owners::Owners;
 use crate::s3::{FileError, Files, NoObject, ObjectRef, Pieces};
+use crate::security_hub::{ImportError, SecurityHub};
 use crate::tally::Tally;
 use crate::uses::Use;
 use crate::windows::{StoreError, Windows};
@@ -66,6 +70,8 @@ pub struct Alerts<S, B, O, D, F> {
     pub files: F,
     /// Where what can't be read is kept.
     pub dead_letters: D,
+    /// Where alerts are findings, too; none where they are not.
+    pub security_hub: Option<SecurityHub>,
     /// Numbers from 0 to 1, for the pauses between attempts.
     pub jitter: fn() -> f64,
 }
@@ -88,6 +94,9 @@ pub enum AlertsError {
     /// The bus doesn't take all events.
     #[error("telling what the firewall logged failed: {0}")]
     Bus(#[from] BusError),
+    /// Alerts are told, and Security Hub doesn't take all of their findings.
+    #[error("importing findings into Security Hub failed: {0}")]
+    Findings(#[from] ImportError),
     /// An event is no JSON.
     #[error("an event can't be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -101,6 +110,7 @@ impl AlertsError {
             Self::File(_) => "UnreadableFile",
             Self::Store(_) => "StoreUnavailable",
             Self::Bus(_) => "BusUnavailable",
+            Self::Findings(_) => "FindingsNotImported",
             Self::Json(_) => "EventNotWritten",
         }
     }
@@ -155,12 +165,17 @@ impl<S: Windows + Evidence, B: Bus, O: Owners, D, F: Files> Alerts<S, B, O, D, F
             return Ok(figures);
         }
         let owners = self.owners.owners(&tally.connections.sources(), now).await?;
-        let mut events = self.count(&batch.id, tally.connections, &owners, now, &mut figures).await?;
+        let alerts = self.count(&batch.id, tally.connections, &owners, now, &mut figures).await?;
         let first = evidence::count_all(&self.store, &batch.id, &uses, now, self.jitter).await?;
+        let blocked = |alert| Event::new(source::ALERTS, "TrafficBlocked", alert);
         let grant_used = |first: &&Use| Event::new(source::ALERTS, "GrantUsed", &alert::grant_used(first));
-        events.extend(first.iter().map(grant_used).collect::<Result<Vec<_>, _>>()?);
+        let events = alerts.iter().map(blocked).chain(first.iter().map(grant_used));
+        let events: Vec<Event> = events.collect::<Result<_, _>>()?;
         if !events.is_empty() {
             self.bus.publish(&events).await?;
+        }
+        if let Some(security_hub) = &self.security_hub {
+            security_hub.import(&alerts, self.jitter).await?;
         }
         self.store.done(&batch.id, now).await?;
         tracing::info!(

@@ -2,8 +2,10 @@
 
 use alerts::dynamodb::DynamoStore;
 use alerts::owners::{Ec2Owners, Place};
+use alerts::security_hub::SecurityHub;
 use alerts::{Alerts, AlertsError};
 use anyhow::Context;
+use aws_config::SdkConfig;
 use egress::aws::ec2::Ec2;
 use egress::aws::signed::Signed;
 use egress::aws::{EventBridgeBus, S3, sdk_config};
@@ -15,7 +17,8 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     tracing::init_default_subscriber();
-    let (alerts, project) = (&wire().await?, &variable("PROJECT_NAME")?);
+    let project = &variable("PROJECT_NAME")?;
+    let alerts = &wire(project).await?;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let now = Timestamp::now();
         let handled = alerts.handle(event.payload, now).await.inspect_err(|error: &AlertsError| {
@@ -28,7 +31,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
 type Wired = Alerts<DynamoStore, EventBridgeBus, Ec2Owners<Ec2, DynamoStore>, (), S3>;
 
-async fn wire() -> anyhow::Result<Wired> {
+async fn wire(project: &str) -> anyhow::Result<Wired> {
     let config = Config::from_env()?;
     let table = variable("TABLE_NAME")?;
     let bus = variable("EVENT_BUS_NAME")?;
@@ -43,8 +46,14 @@ async fn wire() -> anyhow::Result<Wired> {
         files: S3::new(signed),
         store,
         dead_letters: (),
+        security_hub: security_hub(&sdk, project)?,
         jitter: fastrand::f64,
     })
+}
+
+fn security_hub(sdk: &SdkConfig, project: &str) -> anyhow::Result<Option<SecurityHub>> {
+    let (which, product) = (variable("SECURITY_HUB")?, variable("SECURITY_HUB_PRODUCT_ARN")?);
+    Ok(SecurityHub::new(Signed::new(sdk), &which, &product, project)?)
 }
 
 fn variable(name: &'static str) -> anyhow::Result<String> {

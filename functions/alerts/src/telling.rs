@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use egress::bus::Event;
-use egress::events::source;
+use egress::events::TrafficBlocked;
 use egress::owner::Owner;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
@@ -22,7 +21,7 @@ use crate::quiet::{earlier, is_quiet};
 use crate::windows::{AT_ONCE, Known, StoreError, Windows};
 
 impl<S: Windows, B, O, D, F> Alerts<S, B, O, D, F> {
-    /// Counts the connections of a batch; answers the events that it owes.
+    /// Counts the connections of a batch; answers the alerts that it owes.
     pub(crate) async fn count(
         &self,
         batch: &BatchId,
@@ -30,7 +29,7 @@ impl<S: Windows, B, O, D, F> Alerts<S, B, O, D, F> {
         owners: &BTreeMap<IpAddr, Owner>,
         now: Timestamp,
         figures: &mut Figures,
-    ) -> Result<Vec<Event>, crate::AlertsError> {
+    ) -> Result<Vec<TrafficBlocked>, StoreError> {
         let groups = connections.groups(owners, self.config.alerts.window);
         figures.add_blocked(&groups);
         let names = Names::of(&groups);
@@ -45,9 +44,10 @@ impl<S: Windows, B, O, D, F> Alerts<S, B, O, D, F> {
         let owed: Vec<Vec<Owed<'_>>> = owed.buffered(AT_ONCE).try_collect().await?;
         let requests = known.get().map(|known| known.requests.as_slice()).unwrap_or_default();
         let alerts = alert::alerts(owed.into_iter().flatten().collect(), requests, &self.config);
-        alerts.iter().for_each(|alert| figures.add_alert(alert.first_seen, now));
-        let event = |alert| Event::new(source::ALERTS, "TrafficBlocked", &alert);
-        Ok(alerts.into_iter().map(event).collect::<Result<_, _>>()?)
+        for alert in &alerts {
+            figures.add_alert(alert.first_seen, now);
+        }
+        Ok(alerts)
     }
 
     /// Counts the groups of an owner and a domain; answers those of which the batch has something to tell.

@@ -11,13 +11,13 @@ const NO_REASON: &str = "no reason given";
 
 #[derive(Default, Deserialize)]
 struct Said {
-    #[serde(default, rename = "__type")]
+    #[serde(default, rename = "__type", alias = "Code")]
     code: String,
     #[serde(default, alias = "Message")]
     message: String,
 }
 
-/// In JSON, as SageMaker and Lambda do.
+/// In JSON, as SageMaker, Lambda and Security Hub do.
 pub(super) fn json(status: StatusCode, body: &[u8]) -> CallError {
     let Said { code, message } = serde_json::from_slice(body).unwrap_or_default();
     // The code may stand behind the name of its model.
@@ -54,6 +54,7 @@ mod tests {
         for (body, code) in [
             (r#"{"__type":"ResourceNotFound","Message":"no domain"}"#, "ResourceNotFound"),
             (r#"{"__type":"com.amazonaws.sagemaker#ResourceNotFound","message":"no"}"#, "ResourceNotFound"),
+            (r#"{"Code":"InvalidAccessException","Message":"not subscribed"}"#, "InvalidAccessException"),
             ("<html>", "an unnamed error"),
         ] {
             assert_eq!(json(StatusCode::BAD_REQUEST, body.as_bytes()).code(), Some(code));

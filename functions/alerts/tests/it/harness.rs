@@ -93,6 +93,7 @@ pub(crate) fn function_with(more: &str) -> Function {
         owners: People::default(),
         files: Bucket::default(),
         dead_letters: (),
+        security_hub: None,
         jitter: || 0.5,
     }
 }

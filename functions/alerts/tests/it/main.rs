@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod hub;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod owners;
@@ -14,6 +16,8 @@ mod quiet;
 mod records;
 #[cfg(test)]
 mod s3;
+#[cfg(test)]
+mod security_hub;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
