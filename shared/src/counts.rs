@@ -65,6 +65,11 @@ impl Counts {
         Some(sum)
     }
 
+    /// Whether all of the hosts are named.
+    pub fn are_named(&self) -> bool {
+        u64::try_from(self.hosts.len()).is_ok_and(|named| named >= self.host_count)
+    }
+
     /// Names only so many of the hosts.
     #[must_use]
     pub fn bounded(mut self) -> Self {

@@ -54,8 +54,8 @@ def _with_event_keys_and_needs(service: str, action: str, body: bytes, params: d
             if values:
                 context[key] = values[0] if len(values) == 1 else values
     own = needs.first(service, action, params)
-    region = {"aws:RequestedRegion": get_region()}
-    return {**context, **region, **(own.keys if own else {}), _FURTHER: needs.further(service, action, _json(body), params)}
+    context["aws:RequestedRegion"] = get_region()
+    return {**context, **(own.keys if own else {}), _FURTHER: needs.further(service, action, _json(body), params)}
 
 
 def _with_networks_and_file_systems(service: str, method: str, path: str, headers: dict[str, str], body: bytes,

@@ -92,7 +92,8 @@ fn together(owed: &[Owed<'_>], requests: &[Request], config: &Config) -> Option<
         }
     }
     let mut event = traffic_blocked(&Owed { findings, ..first.clone() }, requests, config);
-    event.event_id = event_id(first.group, "together");
+    // What a batch has told so, another may tell again as raised.
+    event.event_id = event_id(first.group, if first.owing.tells { "together" } else { "raised together" });
     for Owed { group, is_new, .. } in rest {
         event.count = event.count.saturating_add(group.counts.connections);
         event.destination_count = event.destination_count.saturating_add(group.counts.host_count);

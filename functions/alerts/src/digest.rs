@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use egress::aws::windows::Window;
 use egress::config::Config;
 use egress::counts::{Counts, HostSeen};
-use egress::events::{BlockedDigest, HostCount, VERSION};
+use egress::events::{BlockedDigest, Finding, HostCount, VERSION};
+use jiff::Timestamp;
 
 use crate::alert::{severity, stable_id};
-use crate::findings::{many_names, of_destinations};
+use crate::findings::Names;
 
 /// The most hosts that a digest names.
 const MOST_HOSTS: usize = 20;
@@ -19,11 +20,11 @@ const MOST_DIGESTS: usize = 20;
 /// A window whose time is over, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// The window.
+    /// The window; of its batches, none any more.
     pub window: Window,
     /// All of its connections.
     pub counts: Counts,
-    /// Whether an alert has told of the first of them.
+    /// Whether an alert has told of any of them.
     pub is_told: bool,
 }
 
@@ -37,13 +38,24 @@ impl Ended {
     pub fn suppressed_since(&self) -> u64 {
         self.suppressed().min(self.counts.connections.saturating_sub(self.window.item.digested.unwrap_or(0)))
     }
+
+    /// How many names and addresses its owner asked for in it.
+    pub fn names(&self) -> (&str, Timestamp, u64) {
+        (&self.window.item.owner_key, self.window.item.from, self.counts.host_count)
+    }
+
+    /// What raises its severity.
+    pub fn findings(&self, names: &Names<'_>, config: &Config) -> Vec<Finding> {
+        let is_named = self.window.item.domain.parse::<IpAddr>().is_err();
+        names.findings(&self.window.key(), &self.counts, is_named, &config.alerts.raise)
+    }
 }
 
 /// The digests of windows that are over: one for each that has something to tell, and one for all of an owner who has
-/// very many.
-pub fn digests(ended: &[Ended], config: &Config) -> Vec<BlockedDigest> {
+/// very many. `names` is how many names each owner asked for in all.
+pub fn digests(ended: &[&Ended], names: &Names<'_>, config: &Config) -> Vec<BlockedDigest> {
     let mut by_owner: BTreeMap<_, Vec<&Ended>> = BTreeMap::new();
-    for window in ended.iter().filter(|window| window.suppressed() > 0) {
+    for window in ended.iter().copied().filter(|window| window.suppressed() > 0) {
         by_owner
             .entry((window.window.item.from, window.window.item.owner_key.as_str()))
             .or_default()
@@ -51,7 +63,6 @@ pub fn digests(ended: &[Ended], config: &Config) -> Vec<BlockedDigest> {
     }
     let mut digests = Vec::new();
     for windows in by_owner.into_values() {
-        let names = windows.iter().map(|window| window.counts.host_count).sum();
         if windows.len() > MOST_DIGESTS {
             digests.extend(digest(&windows, format!("{} domains", windows.len()), names, config));
         } else {
@@ -62,28 +73,27 @@ pub fn digests(ended: &[Ended], config: &Config) -> Vec<BlockedDigest> {
     digests
 }
 
-/// A digest of windows of one owner that began together, in which the owner asked for so many names in all.
-fn digest(windows: &[&Ended], domain: String, names: u64, config: &Config) -> Option<BlockedDigest> {
+/// A digest of windows of one owner that began together.
+fn digest(windows: &[&Ended], domain: String, names: &Names<'_>, config: &Config) -> Option<BlockedDigest> {
     let item = &windows.first()?.window.item;
     let all = Counts::sum(windows.iter().map(|window| &window.counts))?;
     let host_count = windows.iter().map(|window| window.counts.host_count).sum();
-    let raise = &config.alerts.raise;
-    let mut findings: Vec<_> = many_names(names, raise).into_iter().collect();
-    for window in windows {
-        let is_named = !is_address(&window.window.item.domain);
-        let hosts = window.counts.hosts.iter().map(|host| host.host.as_str());
-        for finding in of_destinations(hosts, is_named, raise) {
-            if findings.iter().all(|known| known.rule != finding.rule) {
-                findings.push(finding);
-            }
+    let mut findings: Vec<Finding> = Vec::new();
+    for finding in windows.iter().flat_map(|window| window.findings(names, config)) {
+        if findings.iter().all(|known| known.rule != finding.rule) {
+            findings.push(finding);
         }
     }
     let connections = all.connections;
     let (from, until, owner) = (item.from, item.until, item.owner.clone());
-    let id = [item.owner_key.as_str(), &domain, &from.to_string(), &connections.to_string()];
+    // Of each window: two digests of as many domains of one owner would be one else.
+    let mut id = vec![item.owner_key.clone(), from.to_string()];
+    for window in windows {
+        id.extend([window.window.item.domain.clone(), window.counts.connections.to_string()]);
+    }
     Some(BlockedDigest {
         version: VERSION,
-        event_id: stable_id("digest", &id),
+        event_id: stable_id("digest", &id.iter().map(String::as_str).collect::<Vec<_>>()),
         owner,
         sources: all.sources.iter().map(ToString::to_string).collect(),
         from,
@@ -100,8 +110,4 @@ fn digest(windows: &[&Ended], domain: String, names: u64, config: &Config) -> Op
 
 fn host_count_of(host: HostSeen) -> HostCount {
     HostCount { host: host.host, connections: host.connections }
-}
-
-fn is_address(domain: &str) -> bool {
-    domain.parse::<IpAddr>().is_ok()
 }

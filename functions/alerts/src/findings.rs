@@ -2,39 +2,40 @@
 
 use std::collections::HashMap;
 
+use egress::aws::windows::WindowKey;
 use egress::config::Raise;
+use egress::counts::Counts;
 use egress::domain::shared_suffix;
 use egress::events::{Finding, FindingRule};
 use jiff::Timestamp;
 
-use crate::groups::Group;
-
-/// How many distinct names and addresses each owner asked for in each window of a batch.
+/// How many distinct names and addresses each owner asked for in each window.
 #[derive(Debug, Default)]
 pub struct Names<'a>(HashMap<(&'a str, Timestamp), u64>);
 
 impl<'a> Names<'a> {
-    /// Counts them.
-    pub fn of(groups: impl IntoIterator<Item = &'a Group>) -> Self {
-        let mut names = HashMap::new();
-        for group in groups {
-            *names.entry((group.key.owner.as_str(), group.key.start)).or_default() += group.counts.host_count;
+    /// Counts them: of each owner, domain and window, how many there are.
+    pub fn of(counted: impl IntoIterator<Item = (&'a str, Timestamp, u64)>) -> Self {
+        let mut names: HashMap<_, u64> = HashMap::new();
+        for (owner, start, hosts) in counted {
+            let sum = names.entry((owner, start)).or_default();
+            *sum = sum.saturating_add(hosts);
         }
         Self(names)
     }
 
-    /// What raises the severity of a group.
-    pub fn findings(&self, group: &Group, raise: &Raise) -> Vec<Finding> {
-        let names = self.0.get(&(group.key.owner.as_str(), group.key.start)).copied().unwrap_or_default();
-        let hosts = group.counts.hosts.iter().map(|host| host.host.as_str());
+    /// What raises the severity of what an owner was blocked at of a domain in a window.
+    pub fn findings(&self, key: &WindowKey, counts: &Counts, is_named: bool, raise: &Raise) -> Vec<Finding> {
+        let names = self.0.get(&(key.owner.as_str(), key.start)).copied().unwrap_or_default();
+        let hosts = counts.hosts.iter().map(|host| host.host.as_str());
         let mut findings: Vec<Finding> = many_names(names, raise).into_iter().collect();
-        findings.extend(of_destinations(hosts, group.first.is_named, raise));
+        findings.extend(of_destinations(hosts, is_named, raise));
         findings
     }
 }
 
 /// One owner asks for very many names: one by one they are nothing, together they carry data, or look for a way out.
-pub fn many_names(names: u64, raise: &Raise) -> Option<Finding> {
+fn many_names(names: u64, raise: &Raise) -> Option<Finding> {
     let text = || {
         format!(
             "{names} different names or addresses in one window: data may leave in them, or something looks for a way out."
@@ -45,7 +46,7 @@ pub fn many_names(names: u64, raise: &Raise) -> Option<Finding> {
 }
 
 /// What the destinations say by themselves.
-pub fn of_destinations<'a>(
+fn of_destinations<'a>(
     mut hosts: impl Iterator<Item = &'a str>,
     is_named: bool,
     raise: &Raise,

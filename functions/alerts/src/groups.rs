@@ -80,13 +80,12 @@ impl Connections {
                 .or_insert_with(|| counted_under(&connection.destination));
             let start = start_of_window(connection.first_seen, window);
             let key = WindowKey { domain: domain.clone(), start, owner: owner.key(connection.source) };
-            match groups.get_mut(&key) {
-                Some(group) => group.add(&connection),
-                None => {
-                    let mut group = Gathering::begin(&key, owner, &connection, window);
-                    group.add(&connection);
-                    groups.insert(key, group);
-                }
+            if let Some(group) = groups.get_mut(&key) {
+                group.add(&connection);
+            } else {
+                let mut group = Gathering::begin(&key, owner, &connection, window);
+                group.add(&connection);
+                groups.insert(key, group);
             }
         }
         let mut groups: Vec<Group> = groups.into_iter().map(|(key, group)| group.group(key)).collect();
@@ -174,8 +173,9 @@ fn host_seen(connection: &Connection) -> HostSeen {
 }
 
 /// Windows stand on the clock (every quarter of an hour, say), not at first sight: so every invocation, in whatever
-/// order batches come, puts a record into the same one without asking anybody.
+/// order batches come, puts a record into the same one without asking anybody. What claims to be from before 1970 is in
+/// the first one: keys have no time before that.
 pub fn start_of_window(at: Timestamp, window: Duration) -> Timestamp {
     let length = i64::try_from(window.as_secs()).unwrap_or(i64::MAX).max(1);
-    Timestamp::from_second(at.as_second().div_euclid(length).saturating_mul(length)).unwrap_or(at)
+    Timestamp::from_second(at.as_second().max(0).div_euclid(length).saturating_mul(length)).unwrap_or(at)
 }

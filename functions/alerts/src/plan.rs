@@ -16,6 +16,8 @@ pub enum Plan {
     Done,
     /// They are put into an item of their own, whatever else is there.
     Apart,
+    /// They are put into an item of their own, and then the window's digest is made due again.
+    Late,
     /// They are put into the window's item, with what is to be claimed.
     InWindow(Claims),
 }
@@ -90,8 +92,9 @@ impl Owing {
 
 /// Decides. `claims` is what is still to be claimed.
 ///
-/// A window whose end is over has no counts apart any more: its digest is told soon, and only a change of the window's
-/// item is noticed by who tells it.
+/// A window whose end is over, or whose digest was told, has no counts that only stand apart: who tells its digest, or
+/// has told it, notices only a change of the window's item. A full item has none either, late as they come: a day's log
+/// that is sent again would make it larger than DynamoDB takes.
 pub fn plan(there: Option<&Window>, group: &Group, batch: &str, claims: Claims, now: Timestamp) -> Plan {
     let Some(window) = there else { return Plan::InWindow(claims) };
     let is_counted = window.batches.get(batch) == Some(&group.counts);
@@ -99,9 +102,11 @@ pub fn plan(there: Option<&Window>, group: &Group, batch: &str, claims: Claims, 
         return Plan::Done;
     }
     let has_room = window.batches.len() < FIRST_BATCHES || window.batches.contains_key(batch);
-    if has_room || claims != Claims::default() || now >= group.until {
+    if has_room || claims != Claims::default() {
         Plan::InWindow(claims)
-    } else {
+    } else if now < group.until && window.item.due.is_some() {
         Plan::Apart
+    } else {
+        Plan::Late
     }
 }

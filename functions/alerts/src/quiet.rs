@@ -12,12 +12,13 @@ use crate::groups::start_of_window;
 use crate::windows::Known;
 
 /// Whether nothing is told of an owner's connections to a domain now. A silence holds for everything; a pending request
-/// only for what isn't raised, and where it asks for each of the hosts that were blocked.
+/// only for what isn't raised, and where it asks for each of the hosts that were blocked: not where there are more than
+/// are named.
 pub fn is_quiet(known: &Known, key: &WindowKey, counts: &Counts, raised: bool, now: Timestamp) -> bool {
     let silenced = known.silences.iter().any(|silence| silence.covers(&key.domain, &key.owner, now));
     let pending = || known.requests.iter().filter(|request| request.state == StateName::Pending);
     let requested = || counts.hosts.iter().all(|host| pending().any(|request| covers(request, &host.host)));
-    silenced || (!raised && requested())
+    silenced || (!raised && counts.are_named() && requested())
 }
 
 /// The windows before this one in which an alert about the same is not repeated in it. Times of rest stand on the

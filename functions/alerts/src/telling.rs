@@ -32,7 +32,8 @@ impl<S: Windows, B, O, D, F> Alerts<S, B, O, D, F> {
     ) -> Result<Vec<TrafficBlocked>, StoreError> {
         let groups = connections.groups(owners, self.config.alerts.window);
         figures.add_blocked(&groups);
-        let names = Names::of(&groups);
+        let names =
+            Names::of(groups.iter().map(|one| (&*one.key.owner, one.key.start, one.counts.host_count)));
         let known = OnceCell::new();
         // What is told of an owner and a domain depends on the windows before: those are counted one after the other.
         let mut chains: BTreeMap<(&str, &str), Vec<&Group>> = BTreeMap::new();
@@ -61,7 +62,8 @@ impl<S: Windows, B, O, D, F> Alerts<S, B, O, D, F> {
     ) -> Result<Vec<Owed<'a>>, StoreError> {
         let mut owed = Vec::new();
         for group in groups {
-            let findings = names.findings(group, &self.config.alerts.raise);
+            let findings =
+                names.findings(&group.key, &group.counts, group.first.is_named, &self.config.alerts.raise);
             let owing = self.count_group(batch, group, !findings.is_empty(), known, now).await?;
             if !owing.is_nothing() {
                 let oldest = self.store.oldest(&group.key.domain).await?;
@@ -96,6 +98,7 @@ impl<S: Windows, B, O, D, F> Alerts<S, B, O, D, F> {
         match plan(there.as_ref(), group, batch.as_str(), claims, now) {
             Plan::Done => Ok(before),
             Plan::Apart => self.store.count_apart(group, batch, now).await.map(|()| before),
+            Plan::Late => self.store.count_late(group, batch, now).await.map(|()| before),
             Plan::InWindow(claims) => self.store.count(group, batch, claims, now).await,
         }
     }

@@ -2,10 +2,10 @@
 //! connections, and however often a batch is delivered.
 //!
 //! Every batch writes its own counts under its own id: written again, they are the same. The first batch that counts in
-//! a window, and may tell of it, is noted there as who tells, unless an alert about the same rests; the same for what raises its severity. Delivered again
-//! before it was marked as done, a batch finds that it owes what it had claimed, and tells it again under the same event
-//! ids; after that it does nothing. A batch that fails for good takes its claims with it into the dead-letter queue,
-//! from where it is sent again.
+//! a window, and may tell of it, is noted there as who tells, unless an alert about the same rests; the same for what
+//! raises its severity. Delivered again before it was marked as done, a batch finds that it owes what it had claimed, and
+//! tells it again under the same event ids; after that it does nothing. A batch that fails for good takes its claims with
+//! it into the dead-letter queue, from where it is sent again.
 
 use std::future::Future;
 
@@ -69,7 +69,15 @@ pub trait Windows {
         now: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Those of some windows, at most a hundred, that are there; without counts that stand apart.
+    /// Puts a batch's counts into an item of their own, and after that makes the window's digest due again.
+    fn count_late(
+        &self,
+        group: &Group,
+        batch: &BatchId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Those of some windows, at most a hundred, that are there and can be read; without counts that stand apart.
     fn windows(&self, keys: &[WindowKey]) -> impl Future<Output = Result<Vec<Window>, StoreError>> + Send;
 
     /// The oldest window in which anybody was blocked at a registrable domain.

@@ -461,6 +461,9 @@ impl AlertsSilenced {
         check_name("message_key", &self.message_key)?;
         check_name("by", &self.by)?;
         self.owner.as_deref().map_or(Ok(()), |owner| check_line("owner", owner, longest::OWNER))?;
+        if self.owner.as_deref() == Some(crate::ledger::EVERYBODY) {
+            return Err(field("owner", "is left out where everybody's connections are meant"));
+        }
         if let Some(problem) = self.duration_seconds.and_then(no_silence) {
             return Err(field("duration_seconds", problem));
         }

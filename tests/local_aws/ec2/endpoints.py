@@ -50,7 +50,7 @@ def has_route(endpoint_id: str) -> bool:
 
 def create_interface(subnet_id: str, description: str, kind: str, groups: list[str] | None = None,
                      first: int = 4) -> str:
-    """A network interface that a service made and attached, with a free address of its subnet: the `first` one, if free."""
+    """A network interface that a service made and attached, with a free address of its subnet, the `first` if it is."""
     record = ec2._subnets[subnet_id]
     interface_id = f"eni-{_hex()}"
     ec2._network_interfaces[interface_id] = {

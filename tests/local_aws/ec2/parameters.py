@@ -1,4 +1,5 @@
-"""Which parameters an action takes: EC2 refuses a name that it doesn't know and too many filters, and says what is missing."""
+"""Which parameters an action takes: EC2 refuses a name that it doesn't know, and too many values of filters, and says
+what is missing."""
 
 import re
 from typing import Any, Callable
@@ -35,8 +36,8 @@ def _guarded(action: str, original: Callable[[Params], Response]) -> Callable[[P
             if not any(name.split(".")[0] == wanted for name in params):
                 return api.refuse("MissingParameter", f"The request must contain the parameter {wanted}")
         if sum(bool(_VALUE.fullmatch(name)) for name in params) > _MOST_VALUES:
-            return api.refuse("FilterLimitExceeded", "The maximum number of filter values specified on a single call is "
-                              f"{_MOST_VALUES}")
+            return api.refuse("FilterLimitExceeded",
+                              f"The maximum number of filter values specified on a single call is {_MOST_VALUES}")
         return original(params)
 
     return checked

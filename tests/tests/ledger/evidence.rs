@@ -250,7 +250,7 @@ async fn on_dynamodb_the_first_batch_of_a_window_tells_and_each_counts_once() ->
     let read = table.ledger().blocked("github.com", noon()).await?;
     assert_eq!(read.iter().map(|count| count.connections).collect::<Vec<_>>(), [63]);
     assert_eq!(store.oldest("github.com").await?, Some(group.key.clone()));
-    assert_eq!(store.windows(&[group.key.clone()]).await?.len(), 1);
+    assert_eq!(store.windows(std::slice::from_ref(&group.key)).await?.len(), 1);
     Ok(())
 }
 
@@ -288,8 +288,10 @@ async fn on_dynamodb_a_window_is_due_until_its_digest_is_told_and_again_when_som
     }
     assert_eq!(due(15).await?, []);
     assert_eq!(store.whole(&keys[0]).await?.unwrap().item.digested, Some(6));
-    store.count(&groups[3], &batch("later"), Claims::default(), noon()).await?;
+    store.count_late(&groups[3], &batch("later"), noon()).await?;
     assert_eq!(due(15).await?, keys[..1]);
+    let window = store.whole(&keys[0]).await?.unwrap();
+    assert_eq!((window.batches.len(), store.window(&keys[0]).await?.unwrap().batches.len()), (4, 2));
     Ok(())
 }
 

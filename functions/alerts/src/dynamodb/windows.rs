@@ -45,7 +45,8 @@ impl Windows for DynamoStore {
         claims: Claims,
         now: Timestamp,
     ) -> Result<Owing, StoreError> {
-        let update = self.update(group, batch, claims, now).map_err(|error| failed(COUNTING, &error))?;
+        let update = self.update(group, Some(batch), claims, now);
+        let update = update.map_err(|error| failed(COUNTING, &error))?;
         let answer = update.return_values(ReturnValue::AllNew).send().await;
         let after = answer.map_err(|error| failed(COUNTING, &error))?.attributes.unwrap_or_default();
         let is_ours = |claim: &str| after.get(claim) == Some(&text(batch.as_str()));
@@ -57,10 +58,19 @@ impl Windows for DynamoStore {
         self.put(expiring(row, now, COUNTS_KEPT), COUNTING).await
     }
 
+    async fn count_late(&self, group: &Group, batch: &BatchId, now: Timestamp) -> Result<(), StoreError> {
+        self.count_apart(group, batch, now).await?;
+        let update = self.update(group, None, Claims::default(), now);
+        let update = update.map_err(|error| failed(COUNTING, &error))?;
+        update.send().await.map(drop).map_err(|error| failed(COUNTING, &error))
+    }
+
     async fn windows(&self, keys: &[WindowKey]) -> Result<Vec<Window>, StoreError> {
         let keys: Vec<Item> = keys.iter().map(WindowKey::item).collect();
         let items = self.ledger.items(&keys).await.map_err(|error| failed(READING, &error))?;
-        items.into_iter().map(Window::read).collect::<Result<_, _>>().map_err(|error| failed(READING, &error))
+        // One that can't be read is taken for one that has told nothing: so what comes after it is told.
+        let said = |error: &LedgerError| tracing::error!(%error, "a window can't be read");
+        Ok(items.into_iter().filter_map(|item| Window::read(item).inspect_err(said).ok()).collect())
     }
 
     async fn oldest(&self, domain: &str) -> Result<Option<WindowKey>, StoreError> {
@@ -132,25 +142,21 @@ impl Windows for DynamoStore {
 }
 
 impl DynamoStore {
+    /// Makes the window's digest due, with the counts and claims of a batch where there is one.
     fn update(
         &self,
         group: &Group,
-        batch: &BatchId,
+        batch: Option<&BatchId>,
         claims: Claims,
         now: Timestamp,
     ) -> Result<UpdateItemFluentBuilder, LedgerError> {
         let key = &group.key;
         let mut set = "#domain = :domain, #owner = if_not_exists(#owner, :owner), owner_key = :owner_key, #from = :from, \
-            #until = :until, due = :due, due_at = :due_at, expires_at = :expires_at, #batch = :counts, \
+            #until = :until, due = :due, due_at = :due_at, expires_at = :expires_at, \
             updates = if_not_exists(updates, :none) + :one"
             .to_owned();
-        for (name, claim) in [("teller", claims.tells), ("raiser", claims.raises)] {
-            match claim {
-                Claim::Nothing => {}
-                Claim::Ours => set.push_str(&format!(", {name} = if_not_exists({name}, :batch)")),
-                Claim::Nobody => set.push_str(&format!(", {name} = if_not_exists({name}, :nobody)")),
-            }
-        }
+        set.extend(claimed("teller", claims.tells));
+        set.extend(claimed("raiser", claims.raises));
         let (due, due_at) = key.due(group.until);
         let expires_at = expiring(Item::new(), now, COUNTS_KEPT).remove("expires_at");
         let owner = serde_dynamo::to_attribute_value(&group.owner);
@@ -163,27 +169,29 @@ impl DynamoStore {
             (":until".to_owned(), text(&group.until.to_string())),
             (":due".to_owned(), text(&due)),
             (":due_at".to_owned(), text(&due_at)),
-            (":counts".to_owned(), counts_attribute(&group.counts)?),
             (":none".to_owned(), number(0)),
             (":one".to_owned(), number(1)),
         ]);
         values.extend(expires_at.map(|value| (":expires_at".to_owned(), value)));
-        // DynamoDB refuses a value that no expression uses.
-        for (name, claim, value) in
-            [(":batch", Claim::Ours, batch.as_str()), (":nobody", Claim::Nobody, NOBODY)]
-        {
+        let mut update = self.client.update_item().table_name(&self.table).set_key(Some(key.item()));
+        // DynamoDB refuses a value or a name that no expression uses.
+        if let Some(batch) = batch {
+            set.push_str(", #batch = :counts");
+            update = update.expression_attribute_names("#batch", batch_attribute(batch.as_str()));
+            values.insert(":counts".to_owned(), counts_attribute(&group.counts)?);
+        }
+        let ours = batch.map(BatchId::as_str).unwrap_or_default();
+        for (name, claim, value) in [(":batch", Claim::Ours, ours), (":nobody", Claim::Nobody, NOBODY)] {
             if [claims.tells, claims.raises].contains(&claim) {
                 values.insert(name.to_owned(), text(value));
             }
         }
-        let update = self.client.update_item().table_name(&self.table).set_key(Some(key.item()));
         Ok(update
             .update_expression(format!("SET {set}"))
             .expression_attribute_names("#domain", "domain")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_names("#from", "from")
             .expression_attribute_names("#until", "until")
-            .expression_attribute_names("#batch", batch_attribute(batch.as_str()))
             .set_expression_attribute_values(Some(values)))
     }
 
@@ -210,6 +218,16 @@ impl DynamoStore {
         due.truncate(most);
         Ok(due)
     }
+}
+
+/// What is written of a claim, behind what is written already: nothing where somebody has made it.
+fn claimed(name: &str, claim: Claim) -> Option<String> {
+    let value = match claim {
+        Claim::Nothing => return None,
+        Claim::Ours => ":batch",
+        Claim::Nobody => ":nobody",
+    };
+    Some(format!(", {name} = if_not_exists({name}, {value})"))
 }
 
 fn text(text: &str) -> AttributeValue {

@@ -27,12 +27,16 @@ pub(crate) struct Memory {
     counted: Mutex<BTreeSet<(String, usize)>>,
     done: Mutex<BTreeSet<String>>,
     pub(crate) fail_done: AtomicBool,
-    /// How many windows may still be counted in before it fails.
-    pub(crate) counts_left: AtomicUsize,
+    /// How often something of windows and batches may still be written before it fails.
+    pub(crate) writes_left: AtomicUsize,
     /// How many parts of uses may still be counted before it fails.
     pub(crate) parts_left: AtomicUsize,
     /// How often a part was overtaken.
     pub(crate) overtaken: AtomicUsize,
+    /// A domain whose windows can't be read whole.
+    pub(crate) unreadable: Mutex<Option<String>>,
+    /// How many batches have counted in one window's item.
+    pub(crate) largest: AtomicUsize,
     /// How often something was written.
     pub(crate) writes: AtomicUsize,
 }
@@ -41,7 +45,7 @@ impl Memory {
     /// One that never fails.
     pub(crate) fn new() -> Self {
         let forever = || AtomicUsize::new(usize::MAX);
-        Self { counts_left: forever(), parts_left: forever(), ..Self::default() }
+        Self { writes_left: forever(), parts_left: forever(), ..Self::default() }
     }
 
     /// What all batches together have counted, by owner, domain and window.
@@ -101,6 +105,7 @@ impl Windows for Memory {
     }
 
     async fn done(&self, batch: &BatchId, _now: Timestamp) -> Result<(), StoreError> {
+        may(&self.writes_left, "marking a batch as done")?;
         if self.fail_done.load(Ordering::SeqCst) {
             return Err(StoreError { what: "marking a batch as done", cause: "told to fail".to_owned() });
         }
@@ -123,7 +128,7 @@ impl Windows for Memory {
         claims: Claims,
         _now: Timestamp,
     ) -> Result<Owing, StoreError> {
-        may(&self.counts_left, "counting what was blocked in a window")?;
+        may(&self.writes_left, "counting what was blocked in a window")?;
         self.written();
         let mut windows = self.windows.lock().unwrap();
         let window = windows.entry(group.key.clone()).or_insert_with(|| Window {
@@ -144,6 +149,7 @@ impl Windows for Memory {
         window.item.updates += 1;
         window.item.due = Some(group.key.due(group.until).0);
         window.batches.insert(batch.to_string(), group.counts.clone());
+        self.largest.fetch_max(window.batches.len(), Ordering::SeqCst);
         for (place, claim) in
             [(&mut window.item.teller, claims.tells), (&mut window.item.raiser, claims.raises)]
         {
@@ -157,10 +163,20 @@ impl Windows for Memory {
     }
 
     async fn count_apart(&self, group: &Group, batch: &BatchId, _now: Timestamp) -> Result<(), StoreError> {
-        may(&self.counts_left, "counting what was blocked in a window")?;
+        may(&self.writes_left, "counting what was blocked in a window")?;
         self.written();
         let key = (group.key.clone(), batch.to_string());
         self.apart.lock().unwrap().insert(key, group.counts.clone());
+        Ok(())
+    }
+
+    async fn count_late(&self, group: &Group, batch: &BatchId, now: Timestamp) -> Result<(), StoreError> {
+        self.count_apart(group, batch, now).await?;
+        may(&self.writes_left, "making a digest due")?;
+        let mut windows = self.windows.lock().unwrap();
+        let there = windows.get_mut(&group.key).unwrap();
+        there.item.updates += 1;
+        there.item.due = Some(group.key.due(group.until).0);
         Ok(())
     }
 
@@ -182,10 +198,14 @@ impl Windows for Memory {
     }
 
     async fn whole(&self, key: &WindowKey) -> Result<Option<Window>, StoreError> {
+        if self.unreadable.lock().unwrap().as_ref() == Some(&key.domain) {
+            return Err(StoreError { what: "reading a window", cause: "told to fail".to_owned() });
+        }
         Ok(self.all(key))
     }
 
     async fn close(&self, window: &Window, digested: u64) -> Result<(), StoreError> {
+        may(&self.writes_left, "noting that a digest is told")?;
         let mut windows = self.windows.lock().unwrap();
         let there = windows.get_mut(&window.key()).unwrap();
         if there.item.updates == window.item.updates {

@@ -46,6 +46,14 @@ fn outcome(function: &Function) -> (BTreeMap<String, BlockedDigest>, BTreeMap<St
     (last, function.store.counts())
 }
 
+/// A log of some people and hosts, in some minutes: the fewer those are, the more batches count in one window.
+fn log(most: usize) -> impl Strategy<Value = Vec<Seen>> {
+    let seconds = prop::sample::select(&[600_i64, 5_000][..]);
+    (1..=SOURCES.len(), 1..=HOSTS.len(), seconds).prop_flat_map(move |(sources, hosts, seconds)| {
+        proptest::collection::vec((0..sources, 0..hosts, 0..seconds), 1..most)
+    })
+}
+
 /// A batch of log events with their numbers, each in its place of the whole log.
 fn batch(log: &[Seen], from: usize, to: usize) -> serde_json::Value {
     let lines =
@@ -102,12 +110,13 @@ proptest! {
 
     #[test]
     fn counts_and_digests_are_those_of_the_whole_log(
-        log in proptest::collection::vec((0..SOURCES.len(), 0..HOSTS.len(), 0_i64..5_000), 1..60),
-        cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..20),
-        // Which batch comes next, after how many writes it fails, and by how much the clock is wrong, in seconds.
+        log in log(60),
+        cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..40),
+        // Which batch comes next, after how many writes it fails, whether nothing can be told, and by how much the clock
+        // is wrong, in seconds.
         // Whether alerts rest beyond their window: which of them does depends on which comes first.
         repeat in prop::sample::select(&["15m", "4h"][..]),
-        deliveries in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..12, -40_000_i64..40_000), 0..40),
+        deliveries in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..12, prop::bool::weighted(0.2), -40_000_i64..40_000), 0..60),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
@@ -118,14 +127,16 @@ proptest! {
             cuts.dedup();
             let batches: Vec<_> = cuts.windows(2).map(|ends| batch(&log, ends[0], ends[1])).collect();
             let function = people(repeat);
-            for (which, writes, wrong) in &deliveries {
-                function.store.counts_left.store(*writes, Ordering::SeqCst);
+            for (which, writes, deaf, wrong) in &deliveries {
+                function.store.writes_left.store(*writes, Ordering::SeqCst);
+                function.bus.fail.store(*deaf, Ordering::SeqCst);
                 let now = end() + SignedDuration::from_secs(*wrong);
                 // What fails is delivered again: at the latest below.
                 let _ = function.handle(batches[which.index(batches.len())].clone(), now).await;
                 let _ = function.handle(tick(), now).await;
             }
-            function.store.counts_left.store(usize::MAX, Ordering::SeqCst);
+            function.store.writes_left.store(usize::MAX, Ordering::SeqCst);
+            function.bus.fail.store(false, Ordering::SeqCst);
             for batch in &batches {
                 function.handle(batch.clone(), end()).await.unwrap();
             }
@@ -146,7 +157,7 @@ proptest! {
 
     #[test]
     fn invocations_that_run_at_once_count_each_batch_once(
-        log in proptest::collection::vec((0..SOURCES.len(), 0..HOSTS.len(), 0_i64..1_000), 1..40),
+        log in log(40),
         copies in 1_usize..4,
         size in 1_usize..8,
         repeat in prop::sample::select(&["15m", "4h"][..]),

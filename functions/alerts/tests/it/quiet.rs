@@ -91,7 +91,7 @@ async fn a_silence_is_for_one_domain_and_one_owner_or_everybody() {
         (silence("pypi.org", None, now()), 1),
     ] {
         let function = self::function();
-        knows(&function, &[], &[silenced.clone()]);
+        knows(&function, &[], std::slice::from_ref(&silenced));
         alice_is_blocked_at(&function, "a", "files.pypi.org").await;
         assert_eq!(told(&function).len(), told_of, "{silenced:?}");
     }
@@ -137,6 +137,41 @@ async fn a_pending_request_does_not_hide_what_matters() {
     let tunnel = (0..60).map(|flow| blocked("10.2.3.10", &format!("{flow:08x}.evil.com"), AT, flow));
     function.handle(delivery(&numbered("a", tunnel)), now()).await.unwrap();
     assert_eq!(told(&function).len(), 1);
+}
+
+#[tokio::test]
+async fn a_pending_request_does_not_hide_what_matters_in_sum() {
+    let function = function();
+    knows(&function, &[request(".evil.com", StateName::Pending)], &[]);
+    for drop in 0..60 {
+        alice_is_blocked_at(&function, &format!("drop-{drop}"), &format!("{drop:08x}.evil.com")).await;
+    }
+    assert!(told(&function).is_empty());
+    the_window_ends(&function).await;
+    assert_eq!(digests(&function).iter().map(|it| it.host_count).collect::<Vec<_>>(), [60]);
+}
+
+#[tokio::test]
+async fn a_pending_request_does_not_hide_hosts_that_are_not_named() {
+    let function = function();
+    knows(&function, &[request(".x.evil.com", StateName::Pending)], &[]);
+    let asked = (0..80).map(|flow| blocked("10.2.3.10", &format!("{}.x.evil.com", flow / 2), AT, flow));
+    let lines = asked.chain([blocked("10.2.3.10", "another.evil.com", AT, 99)]);
+    function.handle(delivery(&numbered("a", lines)), now()).await.unwrap();
+    assert_eq!(told(&function).len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_kept_quiet_by_a_request_that_is_denied_is_in_the_digest() {
+    let function = function();
+    knows(&function, &[request("pypi.org", StateName::Pending)], &[]);
+    alice_is_blocked_at(&function, "a", "pypi.org").await;
+    knows(&function, &[], &[]);
+    the_window_ends(&function).await;
+    assert_eq!(
+        digests(&function).iter().map(|it| (it.connections, it.suppressed)).collect::<Vec<_>>(),
+        [(1, 1)]
+    );
 }
 
 /// The advice about a record that differs in some fields from one of TLS to pypi.org.

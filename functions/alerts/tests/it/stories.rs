@@ -83,6 +83,20 @@ async fn more_batches_than_an_item_holds_are_counted_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_day_of_late_batches_makes_no_item_larger_and_is_summed_up() {
+    let function = function();
+    for name in 0..40 {
+        let lines = [blocked("10.2.3.10", "pypi.org", AT, name)];
+        let late = now() + SignedDuration::from_hours(1);
+        function.handle(delivery(&numbered(&format!("late-{name}"), lines)), late).await.unwrap();
+        strikes(&function, 60).await;
+    }
+    let last = digests(&function).pop().unwrap();
+    assert_eq!((last.connections, last.suppressed), (40, 39));
+    assert!(function.store.largest.load(Ordering::SeqCst) <= 8);
+}
+
+#[tokio::test]
 async fn another_owner_domain_or_rest_is_another_alert() {
     let function = function();
     let lines = [
@@ -221,6 +235,77 @@ async fn a_digest_that_could_not_be_told_is_told_by_the_next_tick() {
     function.bus.fail.store(false, Ordering::SeqCst);
     strikes(&function, 60).await;
     assert_eq!(digests(&function).len(), 1);
+}
+
+#[tokio::test]
+async fn a_window_that_cannot_be_read_does_not_hold_up_the_others_and_is_said() {
+    let function = function();
+    for host in ["github.com", "pypi.org", "x.com"] {
+        batch(&function, host, 3, host, AT).await;
+    }
+    *function.store.unreadable.lock().unwrap() = Some("pypi.org".to_owned());
+    let later = now() + SignedDuration::from_hours(1);
+    let error = function.handle(tick(), later).await.unwrap_err();
+    assert_eq!(error.to_string(), "reading a window failed: told to fail");
+    function.handle(tick(), later).await.unwrap_err();
+    let domains = || digests(&function).into_iter().map(|it| it.domain).collect::<Vec<_>>();
+    assert_eq!(domains(), ["github.com", "x.com"]);
+    *function.store.unreadable.lock().unwrap() = None;
+    function.handle(tick(), later).await.unwrap();
+    assert_eq!(domains(), ["github.com", "x.com", "pypi.org"]);
+}
+
+#[tokio::test]
+async fn messages_about_very_many_domains_are_not_taken_for_one_another() {
+    let function = function_with("[alerts.raise]\nmany_names = 50");
+    let many = |name: &str, domains: u64| {
+        let lines = (0..domains).map(|flow| blocked("10.2.3.10", &format!("{flow:04}.com"), AT, flow));
+        delivery(&numbered(name, lines))
+    };
+    // Twice as many as a tick reads at once; and of those that were told, others make them matter.
+    for (name, domains) in [("few", 25), ("many", 2_000)] {
+        function.handle(many(name, domains), now()).await.unwrap();
+    }
+    strikes(&function, 2).await;
+    let told: std::collections::BTreeSet<_> = told(&function).into_iter().map(|it| it.event_id).collect();
+    assert_eq!(told.len(), 2);
+    let digests = digests(&function);
+    let connections: Vec<_> = digests.iter().map(|it| it.connections).collect();
+    assert_eq!(connections, [50]);
+
+    let again = self::function();
+    for name in ["a", "b"] {
+        again.handle(many(name, 2_000), now()).await.unwrap();
+    }
+    strikes(&again, 2).await;
+    let digests = self::digests(&again);
+    let connections: Vec<_> = digests.iter().map(|it| it.connections).collect();
+    assert_eq!(connections, [2_000, 2_000]);
+    assert_ne!(digests[0].event_id, digests[1].event_id);
+}
+
+#[tokio::test]
+async fn what_only_a_raised_alert_has_told_is_told() {
+    let function = function();
+    batch(&function, "a", 1, "www.evil.com", "2026-05-14T09:01:00Z").await;
+    let tunnel = (0..60).map(|flow| blocked("10.2.3.10", &format!("{flow:08x}.evil.com"), AT, flow));
+    function.handle(delivery(&numbered("b", tunnel)), now()).await.unwrap();
+    strikes(&function, 2).await;
+    assert_eq!(told(&function).len(), 2);
+    assert_eq!(
+        digests(&function).iter().map(|it| (it.connections, it.suppressed)).collect::<Vec<_>>(),
+        [(60, 59)]
+    );
+}
+
+#[tokio::test]
+async fn what_claims_to_be_from_before_the_clocks_began_is_counted_in_their_first_window() {
+    let function = function();
+    let lines = [("1969-12-31T12:00:00Z", 1), ("-000001-01-01T00:00:00Z", 2), ("1970-01-01T00:00:01Z", 3)]
+        .map(|(at, flow)| blocked("10.2.3.10", "pypi.org", at, flow));
+    function.handle(delivery(&numbered("a", lines)), now()).await.unwrap();
+    let counts: Vec<_> = function.store.counts().into_iter().collect();
+    assert_eq!(counts, [("profile/d-1/alice pypi.org 1970-01-01T00:00:00Z".to_owned(), 3)]);
 }
 
 #[tokio::test]

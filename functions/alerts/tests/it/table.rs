@@ -13,7 +13,9 @@ use alerts::evidence::Evidence;
 use alerts::windows::Windows;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use egress::aws::windows::{Window, WindowKey};
 use egress::request::RequestId;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::harness::now;
@@ -136,6 +138,29 @@ async fn a_table_that_is_not_there_is_named_as_the_cause() {
     let error = store.is_done(&batch("a")).await.unwrap_err().to_string();
     assert!(error.starts_with("looking for a batch failed: "), "{error}");
     assert!(error.contains("Requested resource not found"), "{error}");
+}
+
+#[tokio::test]
+async fn an_earlier_window_that_cannot_be_read_holds_up_no_batch() {
+    let (table, store) = Table::start();
+    let keys = [1, 2].map(|quarter| WindowKey {
+        domain: "pypi.org".to_owned(),
+        start: now() - SignedDuration::from_mins(15 * quarter),
+        owner: "address/10.2.3.4".to_owned(),
+    });
+    for (key, owner) in keys
+        .iter()
+        .zip([json!({"kind": {"S": "martian"}}), json!({"kind": {"S": "unknown"}, "reason": {"S": ""}})])
+    {
+        let item = json!({
+            "pk": {"S": "blocked#pypi.org"}, "sk": {"S": key.sort()}, "updates": {"N": "1"}, "owner": {"M": owner},
+            "owner_key": {"S": key.owner}, "domain": {"S": key.domain}, "from": {"S": key.start.to_string()},
+            "until": {"S": now().to_string()}
+        });
+        table.items.lock().unwrap().insert(format!("blocked#pypi.org {}", key.sort()), item);
+    }
+    let read: Vec<WindowKey> = store.windows(&keys).await.unwrap().iter().map(Window::key).collect();
+    assert_eq!(read, keys[1..]);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@
 //! | pk | sk | what |
 //! |---|---|---|
 //! | `use#<id>` | `use` | how often and when a grant let something pass |
-//! | `use#<id>` | `flow#<source>#<destination>#<port>` | a connection that it let pass; goes after 7 days |
+//! | `use#<id>` | `flow#<source>#<destination>#<port>` | a connection that it let pass; goes after 31 days |
 //! | `use#batch#<batch>#<part>` | `done` | a part of a batch of log events that has been counted; goes after 15 days |
 //! | `blocked#<domain>` | `<window start>#<owner>` | connections that were blocked, see [`windows`]; goes after 15 days |
 //! | `blocked#<domain>` | `<window start>#<owner>#<batch>` | the same, of a later batch |

@@ -4,7 +4,7 @@
 //! Each batch of the log has an attribute of its own in the item, or an item of its own behind it: so whatever is
 //! written again is the same again, and counts once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -147,26 +147,29 @@ pub fn counts_attribute(counts: &Counts) -> Result<AttributeValue, LedgerError> 
 /// Reads windows from the items of a partition, in the order of their keys: each window's item comes before those of
 /// its batches. Batches whose window isn't among them are left out, and what can't be read is answered beside.
 pub fn read(items: Vec<Item>) -> (Vec<Window>, Vec<LedgerError>) {
-    let (mut windows, mut errors) = (Vec::<(String, Window)>::new(), Vec::new());
+    let (mut windows, mut errors) = (Vec::<Window>::new(), Vec::new());
+    // A window whose owner's name goes on with a space may stand between another and its batches.
+    let mut places: HashMap<String, usize> = HashMap::new();
     for item in items {
         let sort = item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
         if item.contains_key("updates") {
             match Window::read(item) {
-                Ok(window) => windows.push((sort, window)),
+                Ok(window) => {
+                    places.insert(sort, windows.len());
+                    windows.push(window);
+                }
                 Err(error) => errors.push(error),
             }
             continue;
         }
-        let of = windows.last_mut().filter(|(window, _)| {
-            sort.strip_prefix(window.as_str()).is_some_and(|rest| rest.starts_with('#'))
-        });
-        let Some((_, window)) = of else { continue };
+        let place = sort.rsplit_once('#').and_then(|(window, _)| places.get(window));
+        let Some(window) = place.and_then(|place| windows.get_mut(*place)) else { continue };
         match serde_dynamo::from_item::<_, Row>(item).map_err(corrupt) {
             Ok(row) => drop(window.batches.insert(row.batch, row.counts)),
             Err(error) => errors.push(error),
         }
     }
-    (windows.into_iter().map(|(_, window)| window).collect(), errors)
+    (windows, errors)
 }
 
 impl Window {
@@ -204,5 +207,51 @@ impl Window {
             owner: owner.clone(),
         };
         all.hosts.into_iter().map(count).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_is_of_its_window_whatever_stands_between_them() {
+        let at: Timestamp = "2026-05-14T09:00:00Z".parse().unwrap();
+        let connections = |connections: u64| Counts {
+            connections,
+            first_seen: at,
+            last_seen: at,
+            hosts: Vec::new(),
+            host_count: 0,
+            sources: BTreeSet::new(),
+        };
+        let mut items = Vec::new();
+        for name in ["alice", "alice !"] {
+            let owner = Owner::Space { domain: "d-1".to_owned(), name: name.to_owned() };
+            let owner_key = owner.key([10, 2, 3, 4].into());
+            let key = WindowKey { domain: "pypi.org".to_owned(), start: at, owner: owner_key.clone() };
+            let item = WindowItem {
+                domain: key.domain.clone(),
+                owner,
+                owner_key,
+                from: at,
+                until: at,
+                updates: 1,
+                teller: None,
+                raiser: None,
+                digested: None,
+                due: None,
+            };
+            let mut window = key.item();
+            window.extend::<Item>(serde_dynamo::to_item(item).unwrap());
+            window.insert(batch_attribute("first"), counts_attribute(&connections(1)).unwrap());
+            items.extend([window, key.row("second", &connections(10)).unwrap()]);
+        }
+        items.sort_by_key(|item| item.get("sk").and_then(|sk| sk.as_s().ok()).cloned());
+        let (windows, errors) = read(items);
+        let sums = windows.iter().map(|window| Counts::sum(window.batches.values()).unwrap().connections);
+        assert_eq!((sums.collect::<Vec<_>>(), errors), (vec![11, 11], Vec::new()));
     }
 }
