@@ -155,14 +155,14 @@ simulate: cargo ## runs the function that decides through random histories SEEDS
 	@cargo run --quiet --locked --profile bench --package tests --bin simulate -- \
 		$(if $(SEED),--seed '$(SEED)',--seeds '$(SEEDS)' --from '$(FROM)')
 
-fuzz: cargo ## what strangers send, as random texts and bodies: CASES=… of each, where `make test` takes 256
-	@PROPTEST_CASES='$(CASES)' cargo test --quiet --locked --package egress --package intake --package notify fuzz_
+fuzz: cargo ## what strangers send and the firewall logs, as random texts and bodies: CASES=… of each, where `make test` takes 256
+	@PROPTEST_CASES='$(CASES)' cargo test --quiet --locked --package alerts --package egress --package intake --package notify fuzz_
 
 bench: cargo ## measures what has a budget
 	@tests/setup/packages.sh
 	@tests/setup/venv.sh >/dev/null
-	@cargo build --locked --profile bench --package requests --package intake --package provision
-	@cargo bench --locked --package tests --bench reconcile --bench requests --bench intake --bench provision
+	@cargo build --locked --profile bench --package alerts --package requests --package intake --package provision
+	@cargo bench --locked --package tests --bench reconcile --bench requests --bench intake --bench provision --bench alerts
 
 demo: cargo ## replays the article's experiment on this machine
 	@tests/setup/packages.sh

@@ -7,7 +7,9 @@ another way all the same; it tells how many it has moved about when it is asked 
 it says nothing of the deduplication ids that it sends, by which a message can be accepted and never come.
 
 What lies in the dead letters of a function is what the function was given, in `requestPayload`, where Lambda has
-put it there, or as it is, where EventBridge has. The function is invoked with it.
+put it there, or as it is, where EventBridge has. The function is invoked with it. But for lines of the firewall's
+log that the function `alerts` could not read, and has kept there itself: the rest of their batch is worked off, so
+they are for people, and stay.
 
 Nothing is deleted that was not accepted first. A run that is broken off may have sent something twice; nothing is
 done twice, since every event carries an id that the functions remember.
@@ -190,11 +192,22 @@ def to_function(name):
             body = json.loads(message["Body"])
         except ValueError as error:
             raise Problem(f"this is no event: {error}") from error
+        if isinstance(body, dict) and "unreadable" in body:
+            raise Problem(unreadable(body["unreadable"]))
         event = body["requestPayload"] if isinstance(body, dict) and "requestPayload" in body else body
         answer = functions.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps(event).encode())
         if answer["StatusCode"] != ACCEPTED:
             raise Problem(f"{name} answered {answer['StatusCode']}")
     return send
+
+
+def unreadable(kept):
+    """What a letter is that the function `alerts` has written: `{"batch", "log_stream", "lines": […], "more"}`."""
+    lines = len(kept.get("lines", [])) + kept.get("more", 0)
+    return (
+        f"this is no event: lines of the firewall's log that could not be read, {lines} of them, of the log stream "
+        f"{kept.get('log_stream')}. Look at them (and tell the project of their shape), then delete this message"
+    )
 
 
 if __name__ == "__main__":

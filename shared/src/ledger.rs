@@ -140,6 +140,9 @@ pub struct BlockedCount {
     pub owner: Option<String>,
 }
 
+/// Stands for all owners in a silence's key. No owner has this key.
+pub const EVERYBODY: &str = "*";
+
 /// Alerts about a domain rest until a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Silence {

@@ -272,7 +272,8 @@ fn connections_are_counted_under_what_somebody_registered() {
         ("github.io", "github.io"),
         ("my_host.example.com", "example.com"),
         ("10.2.3.4", "10.2.3.4"),
-        ("198.51.100.3:443", "198.51.100.3:443"),
+        ("198.51.100.3:443", "198.51.100.3"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
         ("", ""),
     ] {
         assert_eq!(counted_under(host), name, "{host}");

@@ -105,6 +105,7 @@ fn a_silence_is_of_a_registrable_domain_and_has_an_end() {
         ("domain", json!("pypi")),
         ("domain", json!("pypi.org\nx")),
         ("owner", json!(" ")),
+        ("owner", json!("*")),
         ("owner", json!("x\ny")),
         ("owner", json!("x".repeat(401))),
         ("duration_seconds", json!(59)),

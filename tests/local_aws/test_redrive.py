@@ -126,6 +126,22 @@ class Redrive(FunctionStory):
         # they can be seen by whoever looks next, the alarm too.
         self.assertEqual((self.left("RequestsDead"), self.left("AlertsDead")), (1, 1))
 
+    def test_lines_that_could_not_be_read_stay_and_are_said_to_be_that(self) -> None:
+        # Given what the function `alerts` has kept for people to look at,
+        self.start()
+        lines = [{"id": "1", "reason": "it is not JSON", "line": "?"}, {"id": "2", "reason": "it has no `event`", "line": "{}"}]
+        kept = {"batch": "b", "log_stream": "alert/demo_2026-05-14-09", "lines": lines, "more": 40}
+        self.failed("AlertsDead", {"unreadable": kept})
+        self.failed("RequestsDead", {"n": 1})
+        # when the rest is sent again, it is left where it is, and nobody is invoked with it.
+        code, said = self.redrive()
+        self.assertEqual(code, 1)
+        self.assertIn("requests-dead-letters: 1 waiting, 1 sent\n", said)
+        self.assertRegex(said, r"alerts-dead-letters: 1 waiting, 0 sent, 1 not\n  [0-9a-f-]+: this is no event: "
+                               r"lines of the firewall's log that could not be read, 42 of them, of the log stream "
+                               r"alert/demo_2026-05-14-09\. ")
+        self.assertEqual(self.left("AlertsDead"), 1)
+
     def test_nothing_overtakes_in_a_group_what_can_t_be_sent(self) -> None:
         # Given a channel that is taken away, and its dead letters are not,
         self.start(without=("Channel",))

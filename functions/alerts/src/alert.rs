@@ -54,26 +54,26 @@ fn traffic_blocked(owed: &Owed<'_>, requests: &[Request], config: &Config) -> Tr
     let Owed { group, owing, findings, is_new } = owed;
     let (first, counts) = (&group.first, &group.counts);
     let Advice { suggestion, notes } = advice(first, counts.first_seen, requests, config);
-    let others = counts.hosts.iter().map(|host| &host.host).filter(|host| **host != first.destination);
+    let others = counts.hosts.iter().map(|host| &host.host).filter(|host| ***host != *first.destination);
     TrafficBlocked {
         version: VERSION,
         event_id: event_id(group, if owing.tells { "" } else { "raised" }),
         owner: group.owner.clone(),
         domain: group.key.domain.clone(),
-        destination: first.destination.clone(),
+        destination: first.destination.to_string(),
         others: others.take(MOST_OTHERS).cloned().collect(),
         destination_count: counts.host_count,
         source: first.source.to_string(),
-        protocol: first.protocol.clone(),
+        protocol: first.protocol.to_string(),
         port: first.port,
         count: counts.connections,
         first_seen: counts.first_seen,
         last_seen: counts.last_seen,
         window_seconds: config.alerts.window.as_secs(),
         repeat_seconds: config.alerts.repeat.as_secs(),
-        firewall: first.firewall.clone(),
-        availability_zone: first.availability_zone.clone(),
-        signature: first.signature.clone(),
+        firewall: first.firewall.to_string(),
+        availability_zone: first.availability_zone.to_string(),
+        signature: first.signature.to_string(),
         is_new: *is_new,
         severity: severity(findings),
         findings: findings.clone(),
@@ -99,7 +99,7 @@ fn together(owed: &[Owed<'_>], requests: &[Request], config: &Config) -> Option<
         event.destination_count = event.destination_count.saturating_add(group.counts.host_count);
         event.last_seen = event.last_seen.max(group.counts.last_seen);
         event.is_new |= is_new;
-        event.others.push(group.first.destination.clone());
+        event.others.push(group.first.destination.to_string());
     }
     event.others.truncate(MOST_OTHERS);
     (event.suggestion, event.notes) = (None, vec![

@@ -1,12 +1,17 @@
 //! From records to connections.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use jiff::Timestamp;
 
 use crate::record::{Alert, ConnectionId};
+
+/// The most connections of a batch. A record of one has some 40 bytes that no compression takes away (two times to
+/// the microsecond, two ids, a port, and what holds them together), and so a batch has 20,000 at most.
+pub const MOST_CONNECTIONS: usize = 30_000;
 
 /// One connection that was blocked, from all of its records.
 ///
@@ -16,31 +21,46 @@ use crate::record::{Alert, ConnectionId};
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     pub(crate) source: IpAddr,
-    pub(crate) destination: String,
+    pub(crate) destination: Arc<str>,
     pub(crate) is_named: bool,
     pub(crate) port: Option<u16>,
-    pub(crate) protocol: String,
-    pub(crate) signature: String,
+    pub(crate) protocol: Arc<str>,
+    pub(crate) signature: Arc<str>,
     /// How well the rule of the signature speaks for the block: it blocks, it knows the name.
     signature_rank: (bool, bool),
-    pub(crate) firewall: String,
-    pub(crate) availability_zone: String,
+    pub(crate) firewall: Arc<str>,
+    pub(crate) availability_zone: Arc<str>,
     pub(crate) first_seen: Timestamp,
     pub(crate) last_seen: Timestamp,
 }
 
+/// Texts that come again and again, each kept once.
+#[derive(Debug, Default)]
+struct Texts(HashSet<Arc<str>, RandomState>);
+
+impl Texts {
+    fn kept(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return Arc::clone(known);
+        }
+        let new = Arc::from(text);
+        self.0.insert(Arc::clone(&new));
+        new
+    }
+}
+
 impl Connection {
-    fn of(alert: &Alert<'_>, at: Timestamp) -> Self {
+    fn of(alert: &Alert<'_>, at: Timestamp, texts: &mut Texts) -> Self {
         Self {
             source: alert.source,
-            destination: alert.destination(),
+            destination: texts.kept(&alert.destination()),
             is_named: alert.name.is_some(),
             port: alert.server.and_then(|(_, port)| port),
-            protocol: alert.protocol.clone(),
-            signature: alert.signature.clone().into_owned(),
+            protocol: texts.kept(&alert.protocol),
+            signature: texts.kept(&alert.signature),
             signature_rank: (alert.rule_blocks, alert.name.is_some()),
-            firewall: alert.firewall.clone().into_owned(),
-            availability_zone: alert.availability_zone.clone().into_owned(),
+            firewall: texts.kept(&alert.firewall),
+            availability_zone: texts.kept(&alert.availability_zone),
             first_seen: at,
             last_seen: at,
         }
@@ -63,37 +83,42 @@ impl Connection {
 /// The blocked connections of a batch.
 #[derive(Debug, Default)]
 pub struct Connections {
-    flows: HashMap<ConnectionId, Connection>,
-    /// Those whose records have no flow id: each record is one.
-    others: Vec<Connection>,
+    all: Vec<Connection>,
+    /// The place of each that has an id. A record without one is a connection by itself.
+    places: HashMap<ConnectionId, usize, RandomState>,
+    texts: Texts,
+    left_out: u64,
 }
 
 impl Connections {
-    /// Adds a record of a packet that was blocked. `logged_at` stands in for a record without a time.
-    pub fn add(&mut self, alert: &Alert<'_>, logged_at: Timestamp) {
-        let connection = Connection::of(alert, alert.at.unwrap_or(logged_at));
-        let Some(id) = alert.connection() else {
-            self.others.push(connection);
+    /// Adds a record of a packet that was blocked then.
+    pub fn add(&mut self, alert: &Alert<'_>, at: Timestamp) {
+        if self.left_out > 0 {
+            self.left_out += 1;
             return;
-        };
-        match self.flows.entry(id) {
-            Entry::Occupied(mut known) => known.get_mut().absorb(connection),
-            Entry::Vacant(new) => drop(new.insert(connection)),
+        }
+        let connection = Connection::of(alert, at, &mut self.texts);
+        let next = self.all.len();
+        let place = alert.connection().map_or(next, |id| *self.places.entry(id).or_insert(next));
+        match self.all.get_mut(place) {
+            Some(known) => known.absorb(connection),
+            None if next == MOST_CONNECTIONS => self.left_out = 1,
+            None => self.all.push(connection),
         }
     }
 
-    /// All of them.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Connection> {
-        self.flows.values().chain(&self.others)
+    /// How many records are not in it, from the first one on that is of a connection too many.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// All of them.
-    pub(crate) fn into_all(self) -> impl Iterator<Item = Connection> {
-        self.flows.into_values().chain(self.others)
+    pub(crate) fn all(&self) -> &[Connection] {
+        &self.all
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.flows.is_empty() && self.others.is_empty()
+        self.all.is_empty()
     }
 }

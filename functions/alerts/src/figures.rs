@@ -26,7 +26,7 @@ impl Reason {
         let first = &group.first;
         if first.signature.starts_with("egress guard:") {
             Self::Guard
-        } else if !["tls", "http", "http2"].contains(&first.protocol.as_str()) {
+        } else if !["tls", "http", "http2"].contains(&&*first.protocol) {
             Self::OtherProtocol
         } else if first.is_named {
             Self::NameNotAllowed

@@ -1,13 +1,16 @@
 //! What is told together: the blocked connections of a batch by owner, registrable domain and window.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use egress::aws::windows::WindowKey;
-use egress::counts::{Counts, HostSeen, MOST_SOURCES, in_order};
+use egress::counts::{Counts, HostSeen, MOST_HOSTS, MOST_SOURCES};
 use egress::domain::counted_under;
 use egress::owner::Owner;
+use foldhash::quality::RandomState;
 use jiff::Timestamp;
 
 use crate::blocked::{Connection, Connections};
@@ -31,25 +34,25 @@ pub struct Group {
     pub first: First,
 }
 
-/// The first connection of a group.
+/// The first connection of a group. Its texts are shared with the others of the batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct First {
     /// The client's address.
     pub source: IpAddr,
     /// The name that was asked for, or address and port.
-    pub destination: String,
+    pub destination: Arc<str>,
     /// Whether it is a name.
     pub is_named: bool,
     /// The server's port.
     pub port: Option<u16>,
     /// `tls`, `http`, …, or the transport's.
-    pub protocol: String,
+    pub protocol: Arc<str>,
     /// The message of the rule that blocked it.
-    pub signature: String,
+    pub signature: Arc<str>,
     /// The firewall's name.
-    pub firewall: String,
+    pub firewall: Arc<str>,
     /// Where its endpoint stands.
-    pub availability_zone: String,
+    pub availability_zone: Arc<str>,
 }
 
 impl Connections {
@@ -65,85 +68,131 @@ impl Connections {
 
     /// One entry for each owner, registrable domain and window, the first seen first. An address that has no owner
     /// in `owners` is nobody's.
-    pub fn groups(self, owners: &BTreeMap<IpAddr, Owner>, window: Duration) -> Vec<Group> {
-        let mut groups: HashMap<WindowKey, Gathering> = HashMap::new();
-        let (mut domains, nobody) = (HashMap::new(), Owner::Unknown { reason: String::new() });
-        let mut connections: Vec<Connection> = self.into_all().collect();
+    pub fn groups(&self, owners: &BTreeMap<IpAddr, Owner>, window: Duration) -> Vec<Group> {
+        let mut connections: Vec<&Connection> = self.all().iter().collect();
         let order = |one: &Connection| (one.first_seen, one.source);
         connections.sort_by(|a, b| {
             order(a).cmp(&order(b)).then_with(|| a.destination.cmp(&b.destination)).then(a.port.cmp(&b.port))
         });
+        let (mut names, nobody) = (Names::default(), Owner::Unknown { reason: String::new() });
+        // By the places of their names: a batch has few of those, and each is compared once.
+        let mut places: HashMap<(usize, usize, Timestamp), usize, RandomState> = HashMap::default();
+        let mut gathered: Vec<Gathering<'_>> = Vec::new();
         for connection in connections {
             let owner = owners.get(&connection.source).unwrap_or(&nobody);
-            let domain = domains
-                .entry(connection.destination.clone())
-                .or_insert_with(|| counted_under(&connection.destination));
+            let (owner_place, domain_place) = (names.owner(connection, owner), names.domain(connection));
             let start = start_of_window(connection.first_seen, window);
-            let key = WindowKey { domain: domain.clone(), start, owner: owner.key(connection.source) };
-            if let Some(group) = groups.get_mut(&key) {
-                group.add(&connection);
-            } else {
-                let mut group = Gathering::begin(&key, owner, &connection, window);
-                group.add(&connection);
-                groups.insert(key, group);
+            let place = *places.entry((owner_place, domain_place, start)).or_insert(gathered.len());
+            match gathered.get_mut(place) {
+                Some(group) => group.others.push(connection),
+                None => gathered.push(Gathering {
+                    owner,
+                    owner_place,
+                    domain_place,
+                    start,
+                    first: connection,
+                    others: Vec::new(),
+                }),
             }
         }
-        let mut groups: Vec<Group> = groups.into_iter().map(|(key, group)| group.group(key)).collect();
+        drop(places);
+        let mut groups: Vec<Group> =
+            gathered.into_iter().map(|group| group.finished(&names, window)).collect();
         groups.sort_by(|a, b| (a.counts.first_seen, &a.key).cmp(&(b.counts.first_seen, &b.key)));
         groups
     }
 }
 
-/// A group as its connections are added to it.
-#[derive(Debug)]
-struct Gathering {
-    owner: Owner,
-    until: Timestamp,
-    first: First,
-    connections: u64,
-    first_seen: Timestamp,
-    last_seen: Timestamp,
-    sources: BTreeSet<IpAddr>,
-    hosts: HashMap<String, HostSeen>,
+/// Keys of owners and domains, each at its place, and where they are found.
+#[derive(Debug, Default)]
+struct Names {
+    all: Vec<String>,
+    places: HashMap<String, usize, RandomState>,
+    sources: HashMap<IpAddr, usize, RandomState>,
+    destinations: HashMap<Arc<str>, usize, RandomState>,
 }
 
-impl Gathering {
-    fn begin(key: &WindowKey, owner: &Owner, connection: &Connection, window: Duration) -> Self {
-        Self {
-            owner: owner.clone(),
-            until: key.start.checked_add(window).unwrap_or(Timestamp::MAX),
-            first: First::of(connection),
-            connections: 0,
-            first_seen: connection.first_seen,
-            last_seen: connection.last_seen,
-            sources: BTreeSet::new(),
-            hosts: HashMap::new(),
+impl Names {
+    fn owner(&mut self, connection: &Connection, owner: &Owner) -> usize {
+        if let Some(place) = self.sources.get(&connection.source) {
+            return *place;
         }
+        let place = self.place(owner.key(connection.source));
+        self.sources.insert(connection.source, place);
+        place
     }
 
-    fn add(&mut self, connection: &Connection) {
-        self.connections += 1;
-        self.last_seen = self.last_seen.max(connection.last_seen);
-        if self.sources.len() < MOST_SOURCES {
-            self.sources.insert(connection.source);
+    fn domain(&mut self, connection: &Connection) -> usize {
+        if let Some(place) = self.destinations.get(&connection.destination) {
+            return *place;
         }
-        let Some(host) = self.hosts.get_mut(&connection.destination) else {
-            self.hosts.insert(connection.destination.clone(), host_seen(connection));
-            return;
+        let place = self.place(counted_under(&connection.destination));
+        self.destinations.insert(Arc::clone(&connection.destination), place);
+        place
+    }
+
+    fn place(&mut self, name: String) -> usize {
+        let next = self.all.len();
+        let place = *self.places.entry(name.clone()).or_insert(next);
+        if place == next {
+            self.all.push(name);
+        }
+        place
+    }
+
+    fn at(&self, place: usize) -> String {
+        self.all.get(place).cloned().unwrap_or_default()
+    }
+}
+
+/// A group as its connections are found. Most have one.
+#[derive(Debug)]
+struct Gathering<'a> {
+    owner: &'a Owner,
+    owner_place: usize,
+    domain_place: usize,
+    start: Timestamp,
+    first: &'a Connection,
+    others: Vec<&'a Connection>,
+}
+
+impl Gathering<'_> {
+    fn finished(self, names: &Names, window: Duration) -> Group {
+        let key = WindowKey {
+            domain: names.at(self.domain_place),
+            start: self.start,
+            owner: names.at(self.owner_place),
         };
-        host.connections += 1;
-        if connection.last_seen >= host.last_seen {
-            let HostSeen { last_seen, signature, source, .. } = host_seen(connection);
-            (host.last_seen, host.signature, host.source) = (last_seen, signature, source);
-        }
+        let until = key.start.checked_add(window).unwrap_or(Timestamp::MAX);
+        let (owner, first) = (self.owner.clone(), First::of(self.first));
+        Group { owner, key, until, counts: self.counts(), first }
     }
 
-    fn group(self, key: WindowKey) -> Group {
-        let Self { owner, until, first, connections, first_seen, last_seen, sources, hosts } = self;
+    fn counts(self) -> Counts {
+        let first_seen = self.first.first_seen;
+        let mut all = self.others;
+        all.push(self.first);
+        let connections = u64::try_from(all.len()).unwrap_or(u64::MAX);
+        let last_seen = all.iter().map(|one| one.last_seen).max().unwrap_or(first_seen);
+        let mut sources: BTreeSet<IpAddr> = all.iter().map(|one| one.source).collect();
+        while sources.len() > MOST_SOURCES {
+            sources.pop_last();
+        }
+        // Those to one host stand together then, the last seen last.
+        all.sort_by(|a, b| (&a.destination, a.last_seen).cmp(&(&b.destination, b.last_seen)));
+        let hosts = all.chunk_by(|a, b| a.destination == b.destination);
+        let mut hosts: Vec<&[&Connection]> = hosts.collect();
         let host_count = u64::try_from(hosts.len()).unwrap_or(u64::MAX);
-        let hosts = in_order(hosts.into_values());
-        let counts = Counts { connections, first_seen, last_seen, hosts, host_count, sources };
-        Group { owner, key, until, counts: counts.bounded(), first }
+        // The sort is stable: hosts with as many connections stay in the order of their names.
+        hosts.sort_by_key(|host| Reverse(host.len()));
+        Counts {
+            connections,
+            first_seen,
+            last_seen,
+            hosts: hosts.into_iter().take(MOST_HOSTS).filter_map(host_seen).collect(),
+            host_count,
+            sources,
+        }
     }
 }
 
@@ -151,25 +200,30 @@ impl First {
     fn of(connection: &Connection) -> Self {
         Self {
             source: connection.source,
-            destination: connection.destination.clone(),
+            destination: Arc::clone(&connection.destination),
             is_named: connection.is_named,
             port: connection.port,
-            protocol: connection.protocol.clone(),
-            signature: connection.signature.clone(),
-            firewall: connection.firewall.clone(),
-            availability_zone: connection.availability_zone.clone(),
+            protocol: Arc::clone(&connection.protocol),
+            signature: Arc::clone(&connection.signature),
+            firewall: Arc::clone(&connection.firewall),
+            availability_zone: Arc::clone(&connection.availability_zone),
         }
     }
 }
 
-fn host_seen(connection: &Connection) -> HostSeen {
-    HostSeen {
-        host: connection.destination.clone(),
-        connections: 1,
-        last_seen: connection.last_seen,
-        signature: connection.signature.chars().take(LONGEST_SIGNATURE).collect(),
-        source: connection.source,
-    }
+/// The connections to one host, the last of which was seen last.
+fn host_seen(connections: &[&Connection]) -> Option<HostSeen> {
+    let last = connections.last()?;
+    Some(HostSeen {
+        host: last.destination.to_string(),
+        connections: u64::try_from(connections.len()).unwrap_or(u64::MAX),
+        last_seen: last.last_seen,
+        signature: match last.signature.len() {
+            0..=LONGEST_SIGNATURE => last.signature.to_string(),
+            _ => last.signature.chars().take(LONGEST_SIGNATURE).collect(),
+        },
+        source: last.source,
+    })
 }
 
 /// Windows stand on the clock (every quarter of an hour, say), not at first sight: so every invocation, in whatever

@@ -18,6 +18,7 @@ pub mod alert;
 pub mod asff;
 pub mod batch;
 pub mod blocked;
+pub mod dead_letters;
 pub mod digest;
 pub mod dynamodb;
 mod eve;
@@ -25,7 +26,7 @@ pub mod evidence;
 pub mod figures;
 pub mod findings;
 pub mod groups;
-mod lenient;
+mod json;
 pub mod owners;
 pub mod plan;
 pub mod quiet;
@@ -35,6 +36,7 @@ pub mod security_hub;
 pub mod tally;
 mod telling;
 mod tick;
+pub mod unreadable;
 pub mod uses;
 pub mod windows;
 
@@ -46,6 +48,7 @@ use lambda_runtime::Diagnostic;
 use serde_json::Value;
 
 use crate::batch::{Batch, BatchError};
+use crate::dead_letters::{DeadLetters, DeadLettersError};
 use crate::evidence::Evidence;
 use crate::figures::Figures;
 use crate::owners::Owners;
@@ -88,6 +91,9 @@ pub enum AlertsError {
     /// A file of the log can't be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// Lines that can't be read are not kept.
+    #[error(transparent)]
+    DeadLetters(#[from] DeadLettersError),
     /// The table doesn't answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -108,6 +114,7 @@ impl AlertsError {
             Self::Batch(_) => "UnreadableBatch",
             Self::NoObject(_) => "UnreadableEvent",
             Self::File(_) => "UnreadableFile",
+            Self::DeadLetters(_) => "LinesNotKept",
             Self::Store(_) => "StoreUnavailable",
             Self::Bus(_) => "BusUnavailable",
             Self::Findings(_) => "FindingsNotImported",
@@ -122,7 +129,7 @@ impl From<AlertsError> for Diagnostic {
     }
 }
 
-impl<S: Windows + Evidence, B: Bus, O: Owners, D, F: Files> Alerts<S, B, O, D, F> {
+impl<S: Windows + Evidence, B: Bus, O: Owners, D: DeadLetters, F: Files> Alerts<S, B, O, D, F> {
     /// Works off one event: a delivery of CloudWatch Logs, new files in a bucket, or the clock.
     pub async fn handle(&self, event: Value, now: Timestamp) -> Result<Figures, AlertsError> {
         if event.get("source").and_then(Value::as_str) == Some(source::CLOCK) {
@@ -131,10 +138,7 @@ impl<S: Windows + Evidence, B: Bus, O: Owners, D, F: Files> Alerts<S, B, O, D, F
         if let Some(objects) = s3::objects(&event)? {
             return Box::pin(self.read_files(&objects, now)).await;
         }
-        let text = batch::inflate(event)?;
-        let mut tally = Tally::default();
-        let batch = batch::read(&text, |line| tally.take(line))?;
-        drop(text);
+        let (batch, tally) = Tally::read(event)?;
         if batch.is_control {
             return Ok(Figures::default());
         }
@@ -156,16 +160,16 @@ impl<S: Windows + Evidence, B: Bus, O: Owners, D, F: Files> Alerts<S, B, O, D, F
     /// Works off the lines of a batch, or of a piece of a file.
     async fn work_off(&self, batch: &Batch, tally: Tally, now: Timestamp) -> Result<Figures, AlertsError> {
         tally.log(batch);
-        let mut figures = Figures {
-            unreadable: u64::try_from(tally.unreadable()).unwrap_or(u64::MAX),
-            ..Figures::default()
-        };
+        if let Some(letter) = tally.unreadable.letter(batch) {
+            self.dead_letters.keep(&letter).await?;
+        }
+        let mut figures = Figures { unreadable: tally.unreadable.count(), ..Figures::default() };
         let uses = tally.uses.by_grant();
         if (tally.connections.is_empty() && uses.is_empty()) || self.store.is_done(&batch.id).await? {
             return Ok(figures);
         }
         let owners = self.owners.owners(&tally.connections.sources(), now).await?;
-        let alerts = self.count(&batch.id, tally.connections, &owners, now, &mut figures).await?;
+        let alerts = self.count(&batch.id, &tally.connections, &owners, now, &mut figures).await?;
         let first = evidence::count_all(&self.store, &batch.id, &uses, now, self.jitter).await?;
         let blocked = |alert| Event::new(source::ALERTS, "TrafficBlocked", alert);
         let grant_used = |first: &&Use| Event::new(source::ALERTS, "GrantUsed", &alert::grant_used(first));

@@ -1,5 +1,6 @@
 //! Wires the function: the environment into types, clients, run.
 
+use alerts::dead_letters::SqsDeadLetters;
 use alerts::dynamodb::DynamoStore;
 use alerts::owners::{Ec2Owners, Place};
 use alerts::security_hub::SecurityHub;
@@ -29,7 +30,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     .await
 }
 
-type Wired = Alerts<DynamoStore, EventBridgeBus, Ec2Owners<Ec2, DynamoStore>, (), S3>;
+type Wired = Alerts<DynamoStore, EventBridgeBus, Ec2Owners<Ec2, DynamoStore>, SqsDeadLetters, S3>;
 
 async fn wire(project: &str) -> anyhow::Result<Wired> {
     let config = Config::from_env()?;
@@ -45,7 +46,7 @@ async fn wire(project: &str) -> anyhow::Result<Wired> {
         owners: Ec2Owners::new(place, Ec2::new(signed.clone()), store.clone(), fastrand::f64),
         files: S3::new(signed),
         store,
-        dead_letters: (),
+        dead_letters: SqsDeadLetters::new(aws_sdk_sqs::Client::new(&sdk), variable("DEAD_LETTER_QUEUE_URL")?),
         security_hub: security_hub(&sdk, project)?,
         jitter: fastrand::f64,
     })

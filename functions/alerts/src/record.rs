@@ -9,13 +9,21 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
 
 use crate::eve;
+use crate::json::{Fault, Json, Text};
 
 /// The longest name of a host that is kept (RFC 1035, 2.3.4). Clients write what they like into an SNI.
 const LONGEST_NAME: usize = 253;
-/// The longest other text that is kept: a rule's message, a firewall's or a protocol's name.
+/// The longest other text that is kept: a rule's message, a firewall's name.
 const LONGEST_TEXT: usize = 256;
+/// The longest protocol's name that is kept.
+const LONGEST_PROTOCOL: usize = 32;
+
+/// The protocols that most connections have, as they are written here and in the log.
+const PROTOCOLS: [&str; 4] = ["tls", "http", "http2", "quic"];
 
 /// What a line of the log says.
 #[derive(Debug)]
@@ -57,11 +65,11 @@ pub struct Alert<'a> {
     /// The client's port.
     pub source_port: Option<u16>,
     /// The name that the client asked for, lower case. No address.
-    pub name: Option<String>,
+    pub name: Option<Cow<'a, str>>,
     /// The server's address, and its port where the protocol has ports.
     pub server: Option<(IpAddr, Option<u16>)>,
     /// `tls`, `http`, … where the firewall could tell, else `tcp`, `udp`, …
-    pub protocol: String,
+    pub protocol: Cow<'a, str>,
     /// The message of the rule; empty where it has none.
     pub signature: Cow<'a, str>,
     /// The firewall's name.
@@ -74,8 +82,13 @@ pub struct Alert<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// Not JSON.
-    #[error("it is not JSON: {0}")]
-    NotJson(#[from] serde_json::Error),
+    #[error("it is not JSON: at byte {at} it {fault}")]
+    NotJson {
+        /// What is wrong.
+        fault: Fault,
+        /// Where.
+        at: usize,
+    },
     /// JSON, and not a record of the firewall.
     #[error("it has no `event`")]
     NoEvent,
@@ -89,50 +102,60 @@ pub enum Unreadable {
 
 impl<'a> Record<'a> {
     /// Reads a line.
-    pub fn read(line: &'a str) -> Result<Self, Unreadable> {
-        let record = eve::Record::parse(line)?;
+    pub fn read(line: &'a [u8]) -> Result<Self, Unreadable> {
+        let mut json = Json::<'_, false>::new(line);
+        let mut record = eve::Record::default();
+        if let Err(fault) = record.read(&mut json).and_then(|()| json.end()) {
+            return Err(Unreadable::NotJson { fault, at: json.at() });
+        }
+        Self::of(&record)
+    }
+
+    /// What it is by its fields.
+    pub(crate) fn of(record: &eve::Record<'a>) -> Result<Self, Unreadable> {
         if !record.event.given {
             return Err(Unreadable::NoEvent);
         }
-        match record.event.kind.0.as_deref() {
-            Some("alert") => Alert::of(record).map(|alert| Self::Alert(Box::new(alert))),
-            None if record.event.alert.given => Alert::of(record).map(|alert| Self::Alert(Box::new(alert))),
+        match record.event.kind {
+            Some(kind) if kind.is("alert") => Alert::of(record).map(Self::Alert),
+            None if record.event.alert.given => Alert::of(record).map(Self::Alert),
             _ => Ok(Self::Other),
         }
     }
 }
 
 impl<'a> Alert<'a> {
-    fn of(record: eve::Record<'a>) -> Result<Self, Unreadable> {
-        let eve::Record { event, .. } = record;
-        let protocol = protocol(&event);
-        let name = name(&event, &protocol);
-        let at = seen_at(&event, record.epoch_seconds.0);
-        let (fate, rule_blocks) = fate(&event);
-        let from = (address(event.source_address.0.as_deref()), port(event.source_port.0));
-        let to = (address(event.server_address.0.as_deref()), port(event.server_port.0));
+    fn of(record: &eve::Record<'a>) -> Result<Box<Self>, Unreadable> {
+        let event = &record.event;
+        let protocol = protocol(event);
+        let name = name(event, &protocol);
+        let at = seen_at(event, record.epoch_seconds);
+        let (fate, rule_blocks) = fate(event);
+        let from = (address(event.source_address), port(event.source_port));
+        let to = (address(event.server_address), port(event.server_port));
         // A record of a packet from the server has the server as its source.
-        let back = event.direction.0.as_deref() == Some("to_client");
+        let back = event.direction.is_some_and(|direction| direction.is("to_client"));
         let (client, server) = if back { (to, from) } else { (from, to) };
-        let alert = Self {
+        let source = client.0.ok_or(Unreadable::NoSource)?;
+        let server = server.0.map(|address| (address, server.1));
+        if name.is_none() && server.is_none() {
+            return Err(Unreadable::NoDestination);
+        }
+        Ok(Box::new(Self {
             fate,
             rule_blocks,
-            grants: event.alert.metadata.grants.0,
+            grants: event.alert.grants.iter().map(|grant| grant.decoded()).collect(),
             at,
-            flow_id: event.flow_id.0,
-            source: client.0.ok_or(Unreadable::NoSource)?,
+            flow_id: event.flow_id,
+            source,
             source_port: client.1,
             name,
-            server: server.0.map(|address| (address, server.1)),
+            server,
             protocol,
-            signature: shortened(event.alert.signature.0.unwrap_or_default()),
-            firewall: shortened(record.firewall.0.unwrap_or_default()),
-            availability_zone: shortened(record.availability_zone.0.unwrap_or_default()),
-        };
-        match (&alert.name, &alert.server) {
-            (None, None) => Err(Unreadable::NoDestination),
-            _ => Ok(alert),
-        }
+            signature: shortened(event.alert.signature),
+            firewall: shortened(record.firewall),
+            availability_zone: shortened(record.availability_zone),
+        }))
     }
 
     /// What makes two records those of one connection: Suricata's flow ids are unique in one engine only.
@@ -142,23 +165,24 @@ impl<'a> Alert<'a> {
     }
 
     /// Where it went: the name; without one the address, with the port where there is one.
-    pub fn destination(&self) -> String {
-        match (&self.name, self.server) {
-            (Some(name), _) => name.clone(),
+    pub fn destination(&self) -> Cow<'_, str> {
+        let address = match (&self.name, self.server) {
+            (Some(name), _) => return Cow::Borrowed(name),
             (None, Some((IpAddr::V6(address), Some(port)))) => format!("[{address}]:{port}"),
             (None, Some((address, Some(port)))) => format!("{address}:{port}"),
             (None, Some((address, None))) => address.to_string(),
             (None, None) => String::new(),
-        }
+        };
+        Cow::Owned(address)
     }
 }
 
 /// The packet's fate, and whether the rule is one that blocks.
 fn fate(event: &eve::Event<'_>) -> (Fate, bool) {
-    let rule_blocks = event.alert.action.0.as_deref() == Some("blocked");
-    let fate = match event.verdict.action.0.as_deref() {
-        Some("drop" | "reject") => Fate::Blocked,
-        Some("pass" | "alert" | "accept") => Fate::Passed,
+    let rule_blocks = event.alert.action.is_some_and(|action| action.is("blocked"));
+    let fate = match event.verdict.map(Text::bytes).as_deref() {
+        Some(b"drop" | b"reject") => Fate::Blocked,
+        Some(b"pass" | b"alert" | b"accept") => Fate::Passed,
         _ if rule_blocks => Fate::Blocked,
         _ => Fate::Passed,
     };
@@ -166,25 +190,40 @@ fn fate(event: &eve::Event<'_>) -> (Fate, bool) {
 }
 
 /// The application's protocol where the firewall knows it, else the transport's.
-fn protocol(event: &eve::Event<'_>) -> String {
-    let known = event.app_proto.0.as_deref().filter(|name| !["", "failed", "unknown"].contains(name));
-    let text = known.or(event.protocol.0.as_deref()).unwrap_or("unknown");
-    text.chars().filter(char::is_ascii_graphic).take(32).collect::<String>().to_ascii_lowercase()
+fn protocol<'a>(event: &eve::Event<'a>) -> Cow<'a, str> {
+    let known = event.app_proto.filter(|name| !["", "failed", "unknown"].iter().any(|no| name.is(no)));
+    let Some(name) = known.or(event.protocol) else { return Cow::Borrowed("unknown") };
+    if let Some(usual) = PROTOCOLS.iter().find(|usual| name.is(usual)) {
+        return Cow::Borrowed(usual);
+    }
+    let graphic =
+        name.decoded().chars().filter(char::is_ascii_graphic).take(LONGEST_PROTOCOL).collect::<String>();
+    Cow::Owned(graphic.to_ascii_lowercase())
 }
 
-/// The name that the client asked for: in the hello of TLS, or in the request of HTTP. An HTTP request in
-/// a decrypted TLS connection has both, and there the request is what was judged.
-fn name(event: &eve::Event<'_>, protocol: &str) -> Option<String> {
-    let sni = event.tls.sni.0.as_deref().and_then(host);
+/// The name that the client asked for: in the hello of TLS or QUIC, or in the request of HTTP. An HTTP request
+/// in a decrypted TLS connection has both, and there the request is what was judged.
+fn name<'a>(event: &eve::Event<'a>, protocol: &str) -> Option<Cow<'a, str>> {
     let http = &event.http;
-    let requested = [&http.hostname, &http.headers.authority, &http.headers.host];
-    let requested = || requested.into_iter().find_map(|name| name.0.as_deref().and_then(host));
-    if protocol.starts_with("http") { requested().or(sni) } else { sni.or_else(requested) }
+    let hello = [event.sni, event.quic_sni];
+    let request = [http.hostname, http.authority, http.host];
+    let first = |of: &[Option<Text<'a>>]| of.iter().find_map(|name| host((*name)?.decoded()));
+    if protocol.starts_with("http") {
+        first(&request).or_else(|| first(&hello))
+    } else {
+        first(&hello).or_else(|| first(&request))
+    }
 }
 
 /// The host of what stands in an SNI, a Host header or `:authority`: without port, lower case, escaped where
 /// it is no host's name; nothing where it is an address.
-fn host(text: &str) -> Option<String> {
+fn host(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
+    // An IPv4 address ends in a digit, an IPv6 one has colons in it.
+    let is_name = text.bytes().last().is_some_and(|last| last.is_ascii_lowercase());
+    if is_name && text.len() <= LONGEST_NAME && text.bytes().all(is_plain) {
+        return Some(text);
+    }
     let text = text.trim();
     let host = match text.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !host.contains(':') => host,
@@ -206,19 +245,50 @@ fn host(text: &str) -> Option<String> {
         }
     }
     name.truncate(LONGEST_NAME);
-    Some(name)
+    Some(Cow::Owned(name))
 }
 
-/// When the packet was seen. `+0000` is no offset of RFC 3339, and is one of ISO 8601.
+/// When the packet was seen.
 fn seen_at(event: &eve::Event<'_>, epoch_seconds: Option<u64>) -> Option<Timestamp> {
-    let said = event.timestamp.0.as_deref().and_then(|text| text.parse().ok());
     let logged =
         || epoch_seconds.and_then(|seconds| Timestamp::from_second(i64::try_from(seconds).ok()?).ok());
-    said.or_else(logged)
+    event.timestamp.and_then(|text| time(&text.bytes())).or_else(logged)
 }
 
-fn address(text: Option<&str>) -> Option<IpAddr> {
-    text?.trim().parse().ok()
+/// A time of ISO 8601. `+0000` is no offset of RFC 3339, and is one of that.
+fn time(text: &[u8]) -> Option<Timestamp> {
+    in_universal_time(text).or_else(|| str::from_utf8(text).ok()?.parse().ok())
+}
+
+/// A time as Suricata writes it where the clock is on UTC, `2025-10-01T11:14:54.833146+0000`: that can be read
+/// without asking what else it might be.
+fn in_universal_time(text: &[u8]) -> Option<Timestamp> {
+    let (
+        [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', n0, n1, b':', s0, s1],
+        [b'.', fraction @ .., b'+', b'0', b'0', b'0', b'0'],
+    ) = text.split_first_chunk()?
+    else {
+        return None;
+    };
+    let two = |tens: &u8, ones: &u8| i8::try_from(number(&[*tens, *ones])?).ok();
+    let year = i16::try_from(number(&[*y0, *y1, *y2, *y3])?).ok()?;
+    let fraction: &[u8; 6] = fraction.try_into().ok()?;
+    let nanoseconds = 1_000 * number(fraction)?;
+    let (month, day) = (two(m0, m1)?, two(d0, d1)?);
+    let (hour, minute, second) = (two(h0, h1)?, two(n0, n1)?, two(s0, s1)?);
+    let time = DateTime::new(year, month, day, hour, minute, second, nanoseconds).ok()?;
+    Offset::UTC.to_timestamp(time).ok()
+}
+
+/// Of digits, at most six.
+fn number(digits: &[u8]) -> Option<i32> {
+    let add = |number, digit: &u8| digit.is_ascii_digit().then(|| 10 * number + i32::from(digit - b'0'));
+    digits.iter().try_fold(0, add)
+}
+
+fn address(text: Option<Text<'_>>) -> Option<IpAddr> {
+    let text = text?.bytes();
+    str::from_utf8(&text).ok()?.trim().parse().ok()
 }
 
 fn port(number: Option<u64>) -> Option<u16> {
@@ -226,6 +296,32 @@ fn port(number: Option<u64>) -> Option<u16> {
 }
 
 /// A text cut to what is worth keeping.
-fn shortened(text: Cow<'_, str>) -> Cow<'_, str> {
+fn shortened(text: Option<Text<'_>>) -> Cow<'_, str> {
+    let text = text.map(Text::decoded).unwrap_or_default();
     if text.len() <= LONGEST_TEXT { text } else { Cow::Owned(text.chars().take(LONGEST_TEXT).collect()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn fuzz_the_short_way_to_a_time_is_the_long_one(microsecond in -62_135_596_800_000_000..253_402_300_799_999_999_i64) {
+            let at = Timestamp::from_microsecond(microsecond).unwrap();
+            let text = at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.%6f+0000").to_string();
+            prop_assert_eq!(in_universal_time(text.as_bytes()), Some(at));
+            prop_assert_eq!(text.parse::<Timestamp>().unwrap(), at);
+        }
+
+        #[test]
+        fn fuzz_and_there_is_no_time_that_is_none(text in "[0-9]{4}-[0-3][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]\\.[0-9]{5,7}[+-]0[01]00") {
+            if let Some(at) = in_universal_time(text.as_bytes()) {
+                prop_assert_eq!(text.parse::<Timestamp>().unwrap(), at);
+            }
+        }
+    }
 }

@@ -1,26 +1,16 @@
 //! What the lines of a batch were, counted; and what could not be read, kept.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
-use crate::batch::{Batch, LogEvent};
+use crate::batch::{self, Batch, BatchError, LogEvent};
 use crate::blocked::Connections;
-use crate::record::{Fate, Record, Unreadable};
+use crate::record::{Alert, Fate, Record};
+use crate::unreadable::UnreadableLines;
 use crate::uses::Uses;
 
-/// Of how many unreadable lines the log gets the text; of all of them it gets the id.
-const SAMPLES: usize = 20;
-/// How much of an unreadable line goes into the log, in characters.
-const SAMPLE_LENGTH: usize = 300;
-/// Ids of unreadable lines in one line of the log.
-const IDS_A_LINE: usize = 100;
-
-/// A line that could not be read.
-#[derive(Debug)]
-struct Sample {
-    id: String,
-    reason: String,
-    start: String,
-}
+/// So far the time of a record may be from the time at which it was logged.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_hours(24);
 
 /// The lines of a batch.
 #[derive(Debug, Default)]
@@ -39,55 +29,43 @@ pub struct Tally {
     pub passed: u64,
     /// Records that are not about rules.
     pub other: u64,
-    samples: Vec<Sample>,
-    more_unreadable: Vec<String>,
+    /// Lines that can't be read.
+    pub unreadable: UnreadableLines,
 }
 
 impl Tally {
+    /// Reads the batch that an event holds, and counts it.
+    pub fn read(event: Value) -> Result<(Batch, Self), BatchError> {
+        let mut tally = Self::default();
+        let batch = batch::read(event, |line| tally.take(line))?;
+        match tally.connections.left_out() {
+            0 => Ok((batch, tally)),
+            _ => Err(BatchError::TooManyConnections),
+        }
+    }
+
     /// Takes the next line.
     pub fn take(&mut self, line: &LogEvent<'_>) {
         self.lines += 1;
-        let logged_at = Timestamp::from_millisecond(line.timestamp).unwrap_or(Timestamp::UNIX_EPOCH);
-        match Record::read(&line.message) {
+        let at = |alert: &Alert<'_>| seen_at(alert.at, line.timestamp);
+        match &line.record {
             Ok(Record::Alert(alert)) if alert.fate == Fate::Blocked => {
                 self.blocked += 1;
-                self.connections.add(&alert, logged_at);
+                self.connections.add(alert, at(alert));
             }
             Ok(Record::Alert(alert)) if !alert.grants.is_empty() => {
                 self.grant_uses += 1;
-                self.uses.add(&alert, logged_at);
+                self.uses.add(alert, at(alert));
             }
             Ok(Record::Alert(_)) => self.passed += 1,
             Ok(Record::Other) => self.other += 1,
-            Err(reason) => self.keep(line, &reason),
+            Err(not_read) => self.unreadable.add(&line.id, not_read),
         }
     }
 
-    /// How many lines could not be read.
-    pub fn unreadable(&self) -> usize {
-        self.samples.len() + self.more_unreadable.len()
-    }
-
-    fn keep(&mut self, line: &LogEvent<'_>, reason: &Unreadable) {
-        let id: String = line.id.chars().take(64).collect();
-        if self.samples.len() == SAMPLES {
-            self.more_unreadable.push(id);
-            return;
-        }
-        let start = line.message.chars().take(SAMPLE_LENGTH).flat_map(char::escape_default).collect();
-        self.samples.push(Sample { id, reason: reason.to_string(), start });
-    }
-
-    /// Writes what the batch was into the log, and each unreadable line's id: by it the whole line is found
-    /// in its log stream.
+    /// Writes what the batch was into the log.
     pub fn log(&self, batch: &Batch) {
-        for Sample { id, reason, start } in &self.samples {
-            tracing::warn!(batch = %batch.id, log_stream = %batch.log_stream, log_event = %id.escape_default(), %reason, start, "a line can't be read");
-        }
-        for ids in self.more_unreadable.chunks(IDS_A_LINE) {
-            let log_events = ids.join(" ");
-            tracing::warn!(batch = %batch.id, log_stream = %batch.log_stream, log_events = %log_events.escape_default(), "more lines can't be read");
-        }
+        self.unreadable.log(batch);
         if self.uses.left_out() > 0 {
             let left_out = self.uses.left_out();
             tracing::error!(batch = %batch.id, left_out, "uses of more grants than a batch can have are not counted");
@@ -99,8 +77,38 @@ impl Tally {
             grant_uses = self.grant_uses,
             passed = self.passed,
             other = self.other,
-            unreadable = self.unreadable(),
+            unreadable = self.unreadable.count(),
             "batch read"
         );
+    }
+}
+
+/// When a record's packet was seen. A record without a time, or with one that is far from when it was logged (a clock
+/// that is wrong would make windows that never end), is of when it was logged: that is the same at each delivery.
+fn seen_at(said: Option<Timestamp>, logged_milliseconds: i64) -> Timestamp {
+    let logged = Timestamp::from_millisecond(logged_milliseconds).ok().filter(|_| logged_milliseconds > 0);
+    match (said, logged) {
+        (Some(said), Some(logged)) if said.duration_since(logged).abs() > CLOCKS_APART => logged,
+        (Some(said), _) => said,
+        (None, logged) => logged.unwrap_or(Timestamp::UNIX_EPOCH),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_can_t_be_is_that_of_the_log_event() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let logged = at("2026-05-14T09:20:00Z").as_millisecond();
+        for said in ["2026-05-14T09:16:00Z", "2026-05-13T10:00:00Z", "2026-05-14T09:20:30Z"] {
+            assert_eq!(seen_at(Some(at(said)), logged), at(said));
+        }
+        for said in ["9999-12-30T00:00:00Z", "1970-01-01T00:00:00Z", "2026-05-12T09:16:00Z"] {
+            assert_eq!(seen_at(Some(at(said)), logged), at("2026-05-14T09:20:00Z"));
+        }
+        assert_eq!(seen_at(None, logged), at("2026-05-14T09:20:00Z"));
+        assert_eq!(seen_at(Some(at("1999-01-01T00:00:00Z")), 0), at("1999-01-01T00:00:00Z"));
     }
 }

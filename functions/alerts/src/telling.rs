@@ -25,7 +25,7 @@ impl<S: Windows, B, O, D, F> Alerts<S, B, O, D, F> {
     pub(crate) async fn count(
         &self,
         batch: &BatchId,
-        connections: Connections,
+        connections: &Connections,
         owners: &BTreeMap<IpAddr, Owner>,
         now: Timestamp,
         figures: &mut Figures,

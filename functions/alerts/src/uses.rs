@@ -15,8 +15,13 @@ use crate::record::{Alert, ConnectionId};
 /// The most grants that a batch counts: more than a firewall has at a time. Who writes the log could make it
 /// name as many as fit into a batch.
 const MOST_GRANTS: usize = 10_000;
+/// The most connections that a batch counts, each as often as it has grants. A name that three hundred people were
+/// granted makes so many of six thousand connections.
+const MOST_USES: u64 = 2_000_000;
 /// The most connections of a grant that a batch keeps, the last ones.
 const MOST_FLOWS: usize = 50;
+/// Once a batch keeps so many of all grants, each grant keeps as many as it has then, and at least one.
+const MOST_FLOWS_OF_ALL: usize = 100_000;
 
 /// What a batch saw of one grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,39 +54,52 @@ pub struct FirstUse {
 pub struct Uses {
     grants: BTreeMap<RequestId, Seen>,
     /// A number for each connection: one may be of hundreds of grants.
-    connections: HashMap<ConnectionId, usize>,
+    connections: HashMap<ConnectionId, u32>,
+    /// How many were added, of each grant.
+    added: u64,
+    /// How many connections are kept.
+    flows: usize,
     left_out: u64,
 }
 
 #[derive(Debug)]
 struct Seen {
     connections: u64,
-    known: HashSet<usize>,
+    known: HashSet<u32>,
     first: FirstUse,
     last_at: Timestamp,
     flows: BTreeMap<Flow, Timestamp>,
 }
 
 impl Uses {
-    /// Adds a record of a packet that passed. `logged_at` stands in for a record without a time. An id that no
+    /// Adds a record of a packet that passed then. An id that no
     /// request has is another rule's own, and nobody's grant.
-    pub fn add(&mut self, alert: &Alert<'_>, logged_at: Timestamp) {
-        let at = alert.at.unwrap_or(logged_at);
-        let next = self.connections.len();
+    pub fn add(&mut self, alert: &Alert<'_>, at: Timestamp) {
+        let next = u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
         let connection = alert.connection().map(|id| *self.connections.entry(id).or_insert(next));
         for grant in alert.grants.iter().filter_map(|id| RequestId::try_from(id.clone().into_owned()).ok()) {
-            let room = self.grants.len() < MOST_GRANTS;
-            match self.grants.entry(grant) {
-                Entry::Occupied(known) => known.into_mut().add(alert, connection, at),
-                Entry::Vacant(new) if room => {
-                    new.insert(Seen::new(alert, at)).add(alert, connection, at);
-                }
-                Entry::Vacant(_) => self.left_out += 1,
+            if self.added == MOST_USES {
+                self.left_out += 1;
+                continue;
             }
+            let room = self.grants.len() < MOST_GRANTS;
+            let seen = match self.grants.entry(grant) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) if room => new.insert(Seen::new(alert, at)),
+                Entry::Vacant(_) => {
+                    self.left_out += 1;
+                    continue;
+                }
+            };
+            let before = seen.flows.len();
+            let most = if self.flows < MOST_FLOWS_OF_ALL { MOST_FLOWS } else { before.max(1) };
+            seen.add(alert, connection, at, most);
+            self.added += 1;
+            self.flows += seen.flows.len() - before;
         }
     }
 
-    /// How many uses are not in it because they are of too many grants.
+    /// How many uses are not in it because they are of too many grants, or too many.
     pub fn left_out(&self) -> u64 {
         self.left_out
     }
@@ -110,7 +128,7 @@ impl Seen {
     }
 
     /// Adds a record. One without a connection's number is a connection by itself.
-    fn add(&mut self, alert: &Alert<'_>, connection: Option<usize>, at: Timestamp) {
+    fn add(&mut self, alert: &Alert<'_>, connection: Option<u32>, at: Timestamp, most_flows: usize) {
         // An HTTP connection has a record for each of its requests.
         if connection.is_none_or(|connection| self.known.insert(connection)) {
             self.connections += 1;
@@ -120,15 +138,15 @@ impl Seen {
         }
         self.last_at = self.last_at.max(at);
         if let Some((destination, Some(port))) = alert.server {
-            self.keep(Flow { source: alert.source, destination, port }, at);
+            self.keep(Flow { source: alert.source, destination, port }, at, most_flows);
         }
     }
 
     /// Keeps a connection, instead of the one that was seen the longest ago where there are enough.
-    fn keep(&mut self, flow: Flow, at: Timestamp) {
+    fn keep(&mut self, flow: Flow, at: Timestamp, most: usize) {
         let last = self.flows.entry(flow).or_insert(at);
         *last = at.max(*last);
-        if self.flows.len() <= MOST_FLOWS {
+        if self.flows.len() <= most {
             return;
         }
         let oldest = self.flows.iter().min_by_key(|(_, at)| **at).map(|(flow, _)| flow.clone());
@@ -138,6 +156,6 @@ impl Seen {
 
 impl FirstUse {
     fn of(alert: &Alert<'_>, at: Timestamp) -> Self {
-        Self { at, host: alert.destination(), source: alert.source }
+        Self { at, host: alert.destination().into_owned(), source: alert.source }
     }
 }

@@ -123,16 +123,15 @@ impl Lines {
         self.bytes = self.bytes.saturating_add(self.length + 1);
         if !self.line.trim_ascii().is_empty() {
             self.taken += 1;
-            let message = if self.line.len() > LONGEST_LINE {
-                // Which is no JSON, whatever stands in it.
-                let start = String::from_utf8_lossy(self.line.get(..START).unwrap_or_default());
-                Cow::Owned(format!("… a line of {} bytes that begins {start}", self.length))
-            } else {
-                String::from_utf8_lossy(self.line.trim_ascii())
-            };
             let id = Cow::Owned(format!("line {}", self.number));
             let timestamp = self.object.at.as_millisecond();
-            self.tally.take(&LogEvent { id, timestamp, message });
+            let long = (self.line.len() > LONGEST_LINE).then(|| {
+                // Which is no JSON, whatever stands in it.
+                let start = String::from_utf8_lossy(self.line.get(..START).unwrap_or_default());
+                format!("… a line of {} bytes that begins {start}", self.length)
+            });
+            let line = long.as_deref().map_or(self.line.trim_ascii(), str::as_bytes);
+            self.tally.take(&LogEvent::new(id, timestamp, line));
         }
         self.line.clear();
         self.length = 0;

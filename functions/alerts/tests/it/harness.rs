@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::memory::Memory;
 use crate::s3::Bucket;
 use alerts::Alerts;
+use alerts::dead_letters::{DeadLetters, DeadLettersError};
 use alerts::owners::{Owners, Span};
 use alerts::windows::StoreError;
 use base64::Engine;
@@ -76,8 +77,19 @@ impl Bus for Kept {
     }
 }
 
+/// The queue of dead letters.
+#[derive(Debug, Default)]
+pub(crate) struct Letters(pub(crate) Mutex<Vec<Value>>);
+
+impl DeadLetters for Letters {
+    async fn keep(&self, letter: &Value) -> Result<(), DeadLettersError> {
+        self.0.lock().unwrap().push(letter.clone());
+        Ok(())
+    }
+}
+
 /// The function on edges in memory.
-pub(crate) type Function = Alerts<Memory, Kept, People, (), Bucket>;
+pub(crate) type Function = Alerts<Memory, Kept, People, Letters, Bucket>;
 
 /// The function.
 pub(crate) fn function() -> Function {
@@ -92,7 +104,7 @@ pub(crate) fn function_with(more: &str) -> Function {
         bus: Kept::default(),
         owners: People::default(),
         files: Bucket::default(),
-        dead_letters: (),
+        dead_letters: Letters::default(),
         security_hub: None,
         jitter: || 0.5,
     }

@@ -1,6 +1,8 @@
 //! The function's tests, in one binary.
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod hub;
@@ -22,5 +24,7 @@ mod security_hub;
 mod stories;
 #[cfg(test)]
 mod table;
+#[cfg(test)]
+mod unreadable;
 #[cfg(test)]
 mod uses;

@@ -299,13 +299,13 @@ async fn what_only_a_raised_alert_has_told_is_told() {
 }
 
 #[tokio::test]
-async fn what_claims_to_be_from_before_the_clocks_began_is_counted_in_their_first_window() {
+async fn what_claims_to_be_from_another_time_is_counted_when_it_was_logged() {
     let function = function();
-    let lines = [("1969-12-31T12:00:00Z", 1), ("-000001-01-01T00:00:00Z", 2), ("1970-01-01T00:00:01Z", 3)]
+    let lines = [("1969-12-31T12:00:00Z", 1), ("-000001-01-01T00:00:00Z", 2), ("9999-12-30T00:00:00Z", 3)]
         .map(|(at, flow)| blocked("10.2.3.10", "pypi.org", at, flow));
     function.handle(delivery(&numbered("a", lines)), now()).await.unwrap();
     let counts: Vec<_> = function.store.counts().into_iter().collect();
-    assert_eq!(counts, [("profile/d-1/alice pypi.org 1970-01-01T00:00:00Z".to_owned(), 3)]);
+    assert_eq!(counts, [("profile/d-1/alice pypi.org 2026-05-14T09:15:00Z".to_owned(), 3)]);
 }
 
 #[tokio::test]
@@ -339,8 +339,16 @@ async fn a_line_that_cannot_be_read_does_not_hold_up_its_neighbours() {
     let function = function();
     let lines =
         ["not JSON".to_owned(), "[]".to_owned(), blocked("10.2.3.10", "pypi.org", AT, 1), "{}".to_owned()];
-    function.handle(delivery(&numbered("a", lines)), now()).await.unwrap();
-    assert_eq!(told(&function).len(), 1);
+    let figures = function.handle(delivery(&numbered("a", lines)), now()).await.unwrap();
+    assert_eq!((told(&function).len(), figures.unreadable), (1, 3));
+    let letters = function.dead_letters.0.lock().unwrap();
+    let kept: Vec<&str> = letters[0]["unreadable"]["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["line"].as_str().unwrap())
+        .collect();
+    assert_eq!((letters.len(), kept), (1, vec!["not JSON", "[]", "{}"]));
 }
 
 #[tokio::test]

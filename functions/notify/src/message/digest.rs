@@ -18,11 +18,15 @@ pub(super) fn digest(digest: &BlockedDigest) -> Letter {
     let domain = plain::name(&digest.domain);
     let sources = some_of(&digest.sources, MOST_NAMED).join(", ");
     let subject = headline(digest.severity, "Blocked in all", &domain, &digest.owner, &sources);
+    let told = if digest.suppressed < digest.connections {
+        "an alert told of the first at once, and of the others this does"
+    } else {
+        "an alert of before speaks for them"
+    };
     let sentence = format!(
-        "The firewall blocked {} {} to {domain}; no alert has told {} of them.",
+        "The firewall blocked {} {} to {domain}; {told}.",
         counted(digest.connections, "connection"),
         from(&digest.owner, &sources),
-        digest.suppressed
     );
     let letter = Letter::new(format!("{subject}, {} x", digest.connections), sentence)
         .facts("Why to look", findings(&digest.findings))

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::items::{Item, at, corrupt, expiring, item, key};
 use super::{DynamoLedger, unavailable};
-use crate::ledger::{Cut, Deadline, LedgerError, OutboxEntry, RefusedEvent, Silence, Transition};
+use crate::ledger::{Cut, Deadline, EVERYBODY, LedgerError, OutboxEntry, RefusedEvent, Silence, Transition};
 
 /// How long a message's key is kept. EventBridge and Lambda give up after a day at the latest, webhooks'
 /// senders after hours; an operator who sends dead letters again has the queue's longest time, fourteen days,
@@ -108,7 +108,7 @@ impl DynamoLedger {
 
     /// A silence, over one for the same domain and owner. It goes when it ends.
     pub(super) fn silenced(&self, silence: &Silence) -> Result<Write, LedgerError> {
-        let owner = silence.owner.as_deref().unwrap_or("*");
+        let owner = silence.owner.as_deref().unwrap_or(EVERYBODY);
         let sk = short(format!("{}#{owner}", silence.domain));
         self.put_over(expiring(item("silence", &sk, silence)?, silence.until, SignedDuration::ZERO))
     }
