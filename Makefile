@@ -162,7 +162,7 @@ bench: cargo ## measures what has a budget
 	@tests/setup/packages.sh
 	@tests/setup/venv.sh >/dev/null
 	@cargo build --locked --profile bench --package alerts --package requests --package intake --package provision
-	@cargo bench --locked --package tests --bench reconcile --bench requests --bench intake --bench provision --bench alerts
+	@cargo bench --locked --package tests --bench reconcile --bench requests --bench intake --bench provision --bench alerts --bench alerts_scale
 
 demo: cargo ## replays the article's experiment on this machine
 	@tests/setup/packages.sh

@@ -79,7 +79,7 @@ impl Memory {
     fn all(&self, key: &WindowKey) -> Option<Window> {
         let mut window = self.windows.lock().unwrap().get(key).cloned()?;
         let apart = self.apart.lock().unwrap();
-        let ours = apart.iter().filter(|((of, _), _)| of == key);
+        let ours = apart.range((key.clone(), String::new())..).take_while(|((of, _), _)| of == key);
         window.batches.extend(ours.map(|((_, batch), counts)| (batch.clone(), counts.clone())));
         Some(window)
     }
@@ -188,7 +188,9 @@ impl Windows for Memory {
 
     async fn oldest(&self, domain: &str) -> Result<Option<WindowKey>, StoreError> {
         let windows = self.windows.lock().unwrap();
-        Ok(windows.keys().find(|key| key.domain == domain).cloned())
+        let first = WindowKey { domain: domain.to_owned(), start: Timestamp::MIN, owner: String::new() };
+        let oldest = windows.range(first..).map(|(key, _)| key).next();
+        Ok(oldest.filter(|key| key.domain == domain).cloned())
     }
 
     async fn due(&self, until: Timestamp, most: usize) -> Result<Vec<WindowKey>, StoreError> {
