@@ -52,13 +52,13 @@ impl Owner {
     /// by the address. It has no `#` in it.
     pub fn key(&self, source: IpAddr) -> String {
         let key = match self {
-            Self::UserProfile { domain, name } => format!("profile/{domain}/{name}"),
-            Self::Space { domain, name } => format!("space/{domain}/{name}"),
+            Self::UserProfile { domain, name } => ["profile/", domain, "/", name].concat(),
+            Self::Space { domain, name } => ["space/", domain, "/", name].concat(),
             // Of a domain there are many addresses, and of each address one user.
             Self::Studio { .. } | Self::Unknown { .. } => format!("address/{source}"),
             Self::Interface { id, .. } => format!("interface/{id}"),
         };
-        key.replace('#', "_")
+        if key.contains('#') { key.replace('#', "_") } else { key }
     }
 }
 

@@ -25,9 +25,9 @@ pub struct Advice {
 }
 
 /// What to do about a connection that was blocked at a time. `requests` are those that are pending or live.
-pub fn advice(first: &First, at: Timestamp, requests: &[Request], config: &Config) -> Advice {
+pub fn advice(first: &First<'_>, at: Timestamp, requests: &[Request], config: &Config) -> Advice {
     let mut notes: Vec<String> = Vec::new();
-    let named = first.is_named.then_some(&*first.destination);
+    let named = first.is_named.then_some(first.destination);
     let holds = |request: &&Request| named.is_some_and(|host| covers(request, host));
     let (live, pending): (Vec<&Request>, Vec<&Request>) =
         requests.iter().filter(holds).partition(|request| request.state.is_live());
@@ -51,8 +51,8 @@ pub fn covers(request: &Request, host: &str) -> bool {
 /// The narrowest thing to ask for. Nothing where no request would help: the name isn't one that can be granted, or is
 /// denied for good, or is written so that no rule would match it (with a dot at its end), or the protocol doesn't
 /// carry a name that rules can read.
-fn suggestion(host: &str, first: &First, config: &Config) -> Option<Suggestion> {
-    if !NAMED.contains(&&*first.protocol) {
+fn suggestion(host: &str, first: &First<'_>, config: &Config) -> Option<Suggestion> {
+    if !NAMED.contains(&first.protocol) {
         return None;
     }
     let pattern = DomainPattern::requested(host, &config.denied_domains).ok()?;
@@ -61,10 +61,10 @@ fn suggestion(host: &str, first: &First, config: &Config) -> Option<Suggestion> 
 }
 
 /// Why there is nothing to ask for.
-fn why_not(first: &First, config: &Config) -> String {
+fn why_not(first: &First<'_>, config: &Config) -> String {
     if is_quic(first) {
         quic().to_owned()
-    } else if !NAMED.contains(&&*first.protocol) {
+    } else if !NAMED.contains(&first.protocol) {
         "It can't be asked for: the firewall allows by name, and only TLS and HTTP carry one.".to_owned()
     } else if !first.is_named {
         "It can't be asked for by address: let the client ask for the server by its name.".to_owned()
@@ -72,7 +72,7 @@ fn why_not(first: &First, config: &Config) -> String {
         "The client writes the name with a dot at its end, which no rule matches: leave the dot out."
             .to_owned()
     } else {
-        match DomainPattern::requested(&first.destination, &config.denied_domains) {
+        match DomainPattern::requested(first.destination, &config.denied_domains) {
             Err(reason) => format!("It can't be asked for: {reason}."),
             Ok(_) => {
                 "It can't be asked for: no rule would match the name as the client writes it.".to_owned()
@@ -82,7 +82,7 @@ fn why_not(first: &First, config: &Config) -> String {
 }
 
 /// Why a grant that holds the name didn't let it pass.
-fn blocked_all_the_same(request: &Request, first: &First, at: Timestamp) -> String {
+fn blocked_all_the_same(request: &Request, first: &First<'_>, at: Timestamp) -> String {
     let id = &request.id;
     if let Some(waits_for) = &request.waits_for {
         return format!("Granted by {id}, and its rules are not in the firewall: {waits_for}");
@@ -95,7 +95,7 @@ fn blocked_all_the_same(request: &Request, first: &First, at: Timestamp) -> Stri
     }
     let because = if is_quic(first) {
         quic().to_owned()
-    } else if !NAMED.contains(&&*first.protocol) {
+    } else if !NAMED.contains(&first.protocol) {
         format!("a grant opens TLS and HTTP, and this was {}.", first.protocol)
     } else if first.destination.ends_with('.') {
         "the client writes the name with a dot at its end, which no rule matches: leave the dot out."
@@ -133,8 +133,8 @@ fn granted_above(host: &str, requests: &[Request]) -> Vec<String> {
 }
 
 /// QUIC is UDP to port 443, for which the firewall writes a protocol of its own where it knows it (RFC 9000).
-fn is_quic(first: &First) -> bool {
-    &*first.protocol == "quic" || (&*first.protocol == "udp" && first.port == Some(443))
+fn is_quic(first: &First<'_>) -> bool {
+    first.protocol == "quic" || (first.protocol == "udp" && first.port == Some(443))
 }
 
 fn quic() -> &'static str {

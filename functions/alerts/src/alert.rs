@@ -21,7 +21,7 @@ const MOST_OTHERS: usize = 20;
 #[derive(Debug, Clone)]
 pub struct Owed<'a> {
     /// The group.
-    pub group: &'a Group,
+    pub group: &'a Group<'a>,
     /// What the batch has to tell of it.
     pub owing: Owing,
     /// What raises its severity.
@@ -34,7 +34,7 @@ pub struct Owed<'a> {
 pub fn alerts(owed: Vec<Owed<'_>>, requests: &[Request], config: &Config) -> Vec<TrafficBlocked> {
     let mut by_owner: BTreeMap<(&str, i64), Vec<Owed<'_>>> = BTreeMap::new();
     for one in owed {
-        let key = (one.group.key.owner.as_str(), one.group.key.start.as_second());
+        let key = (&*one.group.key.owner, one.group.key.start.as_second());
         by_owner.entry(key).or_default().push(one);
     }
     let mut events = Vec::new();
@@ -59,7 +59,7 @@ fn traffic_blocked(owed: &Owed<'_>, requests: &[Request], config: &Config) -> Tr
         version: VERSION,
         event_id: event_id(group, if owing.tells { "" } else { "raised" }),
         owner: group.owner.clone(),
-        domain: group.key.domain.clone(),
+        domain: group.key.domain.to_string(),
         destination: first.destination.to_string(),
         others: others.take(MOST_OTHERS).cloned().collect(),
         destination_count: counts.host_count,
@@ -126,7 +126,7 @@ pub fn grant_used(used: &Use) -> GrantUsed {
 }
 
 /// The same for every delivery: of owner, domain and window.
-fn event_id(group: &Group, kind: &str) -> String {
+fn event_id(group: &Group<'_>, kind: &str) -> String {
     let key = &group.key;
     stable_id("blocked", &[&key.owner, &key.domain, &key.start.to_string(), kind])
 }

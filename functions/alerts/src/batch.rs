@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
+use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -23,7 +24,7 @@ use crate::record::{Record, Unreadable};
 /// fortieth. It is read in pieces, and so bounds the time that it takes, not the memory.
 pub const LONGEST_TEXT: usize = 32 * 1024 * 1024;
 /// How much is inflated at once, in bytes: what fits into the caches of a processor.
-const PIECE: usize = 128 * 1024;
+const PIECE: usize = 512 * 1024;
 /// The longest log event, in bytes. CloudWatch Logs takes 1 MB, and in JSON that may be twice as long.
 const LONGEST_EVENT: usize = 4 * 1024 * 1024;
 
@@ -185,8 +186,8 @@ enum Key {
 struct Inflated<R> {
     source: R,
     piece: Vec<u8>,
-    /// How much of the piece has been read.
-    at: usize,
+    /// Which part of the piece is text that hasn't been read.
+    unread: Range<usize>,
     /// How much of the text has been inflated.
     length: usize,
     is_whole: bool,
@@ -194,7 +195,7 @@ struct Inflated<R> {
 
 impl<R: Read> Inflated<R> {
     fn new(source: R) -> Self {
-        Self { source, piece: Vec::new(), at: 0, length: 0, is_whole: false }
+        Self { source, piece: Vec::new(), unread: 0..0, length: 0, is_whole: false }
     }
 
     /// Reads the whole text.
@@ -242,15 +243,15 @@ impl<R: Read> Inflated<R> {
         mut read: impl FnMut(&mut Json<'_, false>) -> Result<T, Fault>,
     ) -> Result<T, BatchError> {
         loop {
-            let mut json = Json::new(self.piece.get(self.at..).unwrap_or_default());
+            let mut json = Json::new(self.piece.get(self.unread.clone()).unwrap_or_default());
             match read(&mut json) {
                 Ok(value) => {
-                    self.at += json.at();
+                    self.unread.start += json.at();
                     return Ok(value);
                 }
                 Err(Fault::Ends) if !self.is_whole => self.inflate()?,
                 Err(fault) => {
-                    let at = self.length - self.piece.len() + self.at + json.at();
+                    let at = self.length - self.unread.len() + json.at();
                     return Err(BatchError::Envelope { fault, at });
                 }
             }
@@ -261,26 +262,30 @@ impl<R: Read> Inflated<R> {
     fn end(&mut self) -> Result<(), BatchError> {
         while !self.is_whole {
             self.next(ended)?;
-            self.at = self.piece.len();
+            self.unread = 0..0;
             self.inflate()?;
         }
         self.next(ended)
     }
 
-    /// Inflates more, behind what hasn't been read.
+    /// Inflates more, behind what hasn't been read. At once, since each time the last 32 KB are copied.
     fn inflate(&mut self) -> Result<(), BatchError> {
-        self.piece.drain(..self.at);
-        self.at = 0;
-        let before = self.piece.len();
-        if before > LONGEST_EVENT {
+        self.piece.copy_within(self.unread.clone(), 0);
+        self.unread = 0..self.unread.len();
+        if self.unread.end > LONGEST_EVENT {
             return Err(BatchError::EventTooLong);
         }
         // As much again as there is: a long event isn't begun again for every piece of it.
-        let most = u64::try_from(PIECE.max(before)).unwrap_or(u64::MAX);
-        let inflated =
-            (&mut self.source).take(most).read_to_end(&mut self.piece).map_err(BatchError::Gzip)?;
-        self.is_whole = inflated == 0;
-        self.length += inflated;
+        self.piece.resize(self.piece.len().max(PIECE).max(2 * self.unread.end), 0);
+        while let Some(room @ [_, ..]) = self.piece.get_mut(self.unread.end..) {
+            let inflated = self.source.read(room).map_err(BatchError::Gzip)?;
+            self.unread.end += inflated;
+            self.length += inflated;
+            self.is_whole = inflated == 0;
+            if self.is_whole {
+                break;
+            }
+        }
         if self.length > LONGEST_TEXT { Err(BatchError::TooLong) } else { Ok(()) }
     }
 }

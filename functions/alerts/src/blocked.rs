@@ -1,6 +1,6 @@
 //! From records to connections.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -18,34 +18,48 @@ pub const MOST_CONNECTIONS: usize = 30_000;
 /// A rule that looks at packets logs a connection without the name that a rule on TLS or HTTP logs for the
 /// same packet; and a packet that a guard drops is also logged by the grant that would have let it pass. So
 /// the records of a connection say together what it was.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Connection {
     pub(crate) source: IpAddr,
-    pub(crate) destination: Arc<str>,
+    pub(crate) destination: TextId,
     pub(crate) is_named: bool,
     pub(crate) port: Option<u16>,
-    pub(crate) protocol: Arc<str>,
-    pub(crate) signature: Arc<str>,
+    pub(crate) protocol: TextId,
+    pub(crate) signature: TextId,
     /// How well the rule of the signature speaks for the block: it blocks, it knows the name.
     signature_rank: (bool, bool),
-    pub(crate) firewall: Arc<str>,
-    pub(crate) availability_zone: Arc<str>,
+    pub(crate) firewall: TextId,
+    pub(crate) availability_zone: TextId,
     pub(crate) first_seen: Timestamp,
     pub(crate) last_seen: Timestamp,
 }
 
+/// One of the [`Texts`]: two are the same if their texts are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TextId(u32);
+
 /// Texts that come again and again, each kept once.
 #[derive(Debug, Default)]
-struct Texts(HashSet<Arc<str>, RandomState>);
+pub(crate) struct Texts {
+    ids: HashMap<Arc<str>, TextId, RandomState>,
+    all: Vec<Arc<str>>,
+}
 
 impl Texts {
-    fn kept(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(text) {
-            return Arc::clone(known);
+    fn id(&mut self, text: &str) -> TextId {
+        if let Some(known) = self.ids.get(text) {
+            return *known;
         }
-        let new = Arc::from(text);
-        self.0.insert(Arc::clone(&new));
-        new
+        let id = TextId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+        let text: Arc<str> = Arc::from(text);
+        self.all.push(Arc::clone(&text));
+        self.ids.insert(text, id);
+        id
+    }
+
+    /// What it says; nothing where it is another's id.
+    pub(crate) fn get(&self, id: TextId) -> &str {
+        self.all.get(id.0 as usize).map(AsRef::as_ref).unwrap_or_default()
     }
 }
 
@@ -53,14 +67,14 @@ impl Connection {
     fn of(alert: &Alert<'_>, at: Timestamp, texts: &mut Texts) -> Self {
         Self {
             source: alert.source,
-            destination: texts.kept(&alert.destination()),
+            destination: texts.id(&alert.destination()),
             is_named: alert.name.is_some(),
             port: alert.server.and_then(|(_, port)| port),
-            protocol: texts.kept(&alert.protocol),
-            signature: texts.kept(&alert.signature),
+            protocol: texts.id(&alert.protocol),
+            signature: texts.id(&alert.signature),
             signature_rank: (alert.rule_blocks, alert.name.is_some()),
-            firewall: texts.kept(&alert.firewall),
-            availability_zone: texts.kept(&alert.availability_zone),
+            firewall: texts.id(&alert.firewall),
+            availability_zone: texts.id(&alert.availability_zone),
             first_seen: at,
             last_seen: at,
         }
@@ -110,6 +124,11 @@ impl Connections {
     /// How many records are not in it, from the first one on that is of a connection too many.
     pub fn left_out(&self) -> u64 {
         self.left_out
+    }
+
+    /// The texts of all of them.
+    pub(crate) fn texts(&self) -> &Texts {
+        &self.texts
     }
 
     /// All of them.

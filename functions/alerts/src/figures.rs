@@ -22,11 +22,11 @@ pub enum Reason {
 
 impl Reason {
     /// Why the connections of a group were blocked.
-    pub fn of(group: &Group) -> Self {
+    pub fn of(group: &Group<'_>) -> Self {
         let first = &group.first;
         if first.signature.starts_with("egress guard:") {
             Self::Guard
-        } else if !["tls", "http", "http2"].contains(&&*first.protocol) {
+        } else if !["tls", "http", "http2"].contains(&first.protocol) {
             Self::OtherProtocol
         } else if first.is_named {
             Self::NameNotAllowed
@@ -85,7 +85,7 @@ impl Figures {
     }
 
     /// Adds blocked connections.
-    pub fn add_blocked(&mut self, groups: &[Group]) {
+    pub fn add_blocked(&mut self, groups: &[Group<'_>]) {
         for group in groups {
             *self.blocked.entry(Reason::of(group)).or_default() += group.counts.connections;
         }

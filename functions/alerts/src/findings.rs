@@ -26,7 +26,7 @@ impl<'a> Names<'a> {
 
     /// What raises the severity of what an owner was blocked at of a domain in a window.
     pub fn findings(&self, key: &WindowKey, counts: &Counts, is_named: bool, raise: &Raise) -> Vec<Finding> {
-        let names = self.0.get(&(key.owner.as_str(), key.start)).copied().unwrap_or_default();
+        let names = self.0.get(&(&*key.owner, key.start)).copied().unwrap_or_default();
         let hosts = counts.hosts.iter().map(|host| host.host.as_str());
         let mut findings: Vec<Finding> = many_names(names, raise).into_iter().collect();
         findings.extend(of_destinations(hosts, is_named, raise));

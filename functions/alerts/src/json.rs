@@ -1,8 +1,8 @@
 //! Reading JSON in one pass, by those who know which keys they want. The log has megabytes of it in a batch,
 //! of which a fraction is used: so a text stays where it stands until somebody asks for it, and what isn't
 //! asked for is checked and read over. A line of the log is JSON in a text in JSON, with a backslash before
-//! each of its quotes, and is read as it stands there, [`Json`] with `INNER`. With `serde_json`, which has to
-//! copy each line to unwrap it, all of this took three times as long.
+//! each of its quotes, and is read as it stands there, [`Json`] with `INNER`: `serde_json` needs it unwrapped into
+//! a copy, which alone took a quarter of the time (`tests/benches/alerts.rs`).
 //!
 //! What is JSON is what `serde_json` takes for JSON, which the tests hold this to. It is more lenient in what
 //! it makes of it: a number may come as a text, a key twice (the last one holds), a list or an object as
@@ -17,6 +17,9 @@ pub(crate) use text::Text;
 
 /// How deep lists and objects may lie in each other that are read over, as with `serde_json`.
 const DEEPEST: usize = 127;
+
+/// How many bytes of a text are looked at at once: most texts, and nearly all keys, are shorter.
+const CHUNK: usize = 16;
 
 /// Why a text isn't JSON, or not yet. Where, the place says at which it was met: a byte goes through a register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -105,12 +108,25 @@ impl<'a, const INNER: bool> Json<'a, INNER> {
             return Ok(whole(&self.rest_of_text()?.bytes()));
         }
         let start = self.at;
+        let mut number = 0_u64;
+        // Eighteen digits can't be too many. Without a zero before them, and with nothing of a number behind, that is it.
+        while let digit @ b'0'..=b'9' = self.byte()?
+            && self.at < start + 18
+        {
+            number = 10 * number + u64::from(digit - b'0');
+            self.at += 1;
+        }
+        if self.at > start && self.text.get(start) != Some(&b'0') && matches!(self.byte()?, b',' | b'}') {
+            return Ok(Some(number));
+        }
+        self.at = start;
         self.skip()?;
         Ok(self.text.get(start..self.at).and_then(whole))
     }
 
     /// A key and its colon.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "measured: half of what is read are keys")]
+    #[inline(always)]
     pub(crate) fn key(&mut self) -> Result<Text<'a>, Fault> {
         if !self.opens_text()? {
             return Err(Fault::Misplaced);
@@ -252,7 +268,7 @@ impl<'a, const INNER: bool> Json<'a, INNER> {
         loop {
             if let Some(plain) = self.plain() {
                 self.at += plain;
-                if plain == 8 {
+                if plain == CHUNK {
                     continue;
                 }
             }
@@ -299,12 +315,12 @@ impl<'a, const INNER: bool> Json<'a, INNER> {
     /// The rest of a text, put behind what is in `place`.
     pub(crate) fn rest_of_text_into(&mut self, place: &mut Vec<u8>) -> Result<(), Fault> {
         loop {
-            if let (Some(plain), Some(eight)) = (self.plain(), self.eight()) {
-                // Eight at once, and those back that were too many, is one write.
-                place.extend_from_slice(&eight);
-                place.truncate(place.len() - (8 - plain));
+            if let (Some(plain), Some(chunk)) = (self.plain(), self.chunk()) {
+                // All at once, and those back that were too many, is one write.
+                place.extend_from_slice(&chunk);
+                place.truncate(place.len() - (CHUNK - plain));
                 self.at += plain;
-                if plain == 8 {
+                if plain == CHUNK {
                     continue;
                 }
             }
@@ -376,24 +392,21 @@ impl<'a, const INNER: bool> Json<'a, INNER> {
         Ok(())
     }
 
-    /// The next eight bytes, where there are as many.
+    /// The next bytes, where there are as many.
     #[inline]
-    fn eight(&self) -> Option<[u8; 8]> {
+    fn chunk(&self) -> Option<[u8; CHUNK]> {
         self.text.get(self.at..)?.first_chunk().copied()
     }
 
-    /// How many of the next eight bytes stand for themselves in a text: none is a quote, a backslash or a
-    /// control character. Looks at all at once ("Hacker's Delight", 6-1).
+    /// How many of the next bytes stand for themselves in a text: none is a quote, a backslash or a control
+    /// character. Looks at all at once.
     #[inline]
     fn plain(&self) -> Option<usize> {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        let bytes = u64::from_le_bytes(self.eight()?);
-        let zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
-        let quote = zero(bytes ^ (ONES * u64::from(b'"')));
-        let backslash = zero(bytes ^ (ONES * u64::from(b'\\')));
-        let control = bytes.wrapping_sub(ONES * 0x20) & !bytes;
-        let other = (quote | backslash | control) & (ONES << 7);
-        Some(other.trailing_zeros() as usize / 8)
+        let chunk = self.chunk()?;
+        let low = others(u64::from_le_bytes(*chunk.first_chunk()?));
+        let high = others(u64::from_le_bytes(*chunk.last_chunk()?));
+        let bits = if low == 0 { 64 + high.trailing_zeros() } else { low.trailing_zeros() };
+        Some(bits as usize / 8)
     }
 
     /// The next byte that is no space.
@@ -434,6 +447,17 @@ impl<'a> Json<'a, false> {
         }
         reads
     }
+}
+
+/// The high bit of each of eight bytes in a text that is a quote, a backslash or a control character; of the bytes
+/// behind the first of those, perhaps also of others ("Hacker's Delight", 6-1).
+#[inline]
+fn others(bytes: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    // With one bit turned, a quote stands right behind the control characters.
+    let control_or_quote = (bytes ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
+    let backslash = (bytes ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+    (control_or_quote | backslash) & !bytes & (ONES << 7)
 }
 
 /// What an escape stands for.

@@ -95,7 +95,7 @@ impl Owing {
 /// A window whose end is over, or whose digest was told, has no counts that only stand apart: who tells its digest, or
 /// has told it, notices only a change of the window's item. A full item has none either, late as they come: a day's log
 /// that is sent again would make it larger than DynamoDB takes.
-pub fn plan(there: Option<&Window>, group: &Group, batch: &str, claims: Claims, now: Timestamp) -> Plan {
+pub fn plan(there: Option<&Window>, group: &Group<'_>, batch: &str, claims: Claims, now: Timestamp) -> Plan {
     let Some(window) = there else { return Plan::InWindow(claims) };
     let is_counted = window.batches.get(batch) == Some(&group.counts);
     if is_counted && claims == Claims::default() {

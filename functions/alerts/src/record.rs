@@ -6,7 +6,7 @@
 //! policy's default action use the same ones.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -22,7 +22,7 @@ const LONGEST_TEXT: usize = 256;
 /// The longest protocol's name that is kept.
 const LONGEST_PROTOCOL: usize = 32;
 
-/// The protocols that most connections have, as they are written here and in the log.
+/// The applications that most connections are of, as they are written here and in the log.
 const PROTOCOLS: [&str; 4] = ["tls", "http", "http2", "quic"];
 
 /// What a line of the log says.
@@ -191,11 +191,12 @@ fn fate(event: &eve::Event<'_>) -> (Fate, bool) {
 
 /// The application's protocol where the firewall knows it, else the transport's.
 fn protocol<'a>(event: &eve::Event<'a>) -> Cow<'a, str> {
-    let known = event.app_proto.filter(|name| !["", "failed", "unknown"].iter().any(|no| name.is(no)));
-    let Some(name) = known.or(event.protocol) else { return Cow::Borrowed("unknown") };
-    if let Some(usual) = PROTOCOLS.iter().find(|usual| name.is(usual)) {
+    let of_application = event.app_proto.map(Text::bytes);
+    if let Some(usual) = PROTOCOLS.iter().find(|usual| of_application.as_deref() == Some(usual.as_bytes())) {
         return Cow::Borrowed(usual);
     }
+    let known = event.app_proto.filter(|name| !["", "failed", "unknown"].iter().any(|no| name.is(no)));
+    let Some(name) = known.or(event.protocol) else { return Cow::Borrowed("unknown") };
     let graphic =
         name.decoded().chars().filter(char::is_ascii_graphic).take(LONGEST_PROTOCOL).collect::<String>();
     Cow::Owned(graphic.to_ascii_lowercase())
@@ -288,7 +289,29 @@ fn number(digits: &[u8]) -> Option<i32> {
 
 fn address(text: Option<Text<'_>>) -> Option<IpAddr> {
     let text = text?.bytes();
-    str::from_utf8(&text).ok()?.trim().parse().ok()
+    let other = || str::from_utf8(&text).ok()?.trim().parse().ok();
+    ipv4(&text).map(IpAddr::V4).or_else(other)
+}
+
+/// An address as it is usually written. The standard library asks more of a text before it takes it for one.
+fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let (mut octets, mut place, mut digits) = ([0_u8; 4], 0, 0);
+    for byte in text {
+        match byte {
+            b'.' if digits > 0 => (place, digits) = (place + 1, 0),
+            b'0'..=b'9' => {
+                let octet = octets.get_mut(place)?;
+                // `010` is eight to some, and ten to others.
+                if digits > 0 && *octet == 0 {
+                    return None;
+                }
+                *octet = octet.checked_mul(10)?.checked_add(byte - b'0')?;
+                digits += 1;
+            }
+            _ => return None,
+        }
+    }
+    (place == 3 && digits > 0).then(|| Ipv4Addr::from(octets))
 }
 
 fn port(number: Option<u64>) -> Option<u16> {
@@ -315,6 +338,12 @@ mod tests {
             let text = at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.%6f+0000").to_string();
             prop_assert_eq!(in_universal_time(text.as_bytes()), Some(at));
             prop_assert_eq!(text.parse::<Timestamp>().unwrap(), at);
+        }
+
+        #[test]
+        fn fuzz_and_so_it_is_with_addresses(address: Ipv4Addr, other in "[0-9]{0,3}(\\.[0-9]{0,3}){2,4}[. x]?") {
+            prop_assert_eq!(ipv4(address.to_string().as_bytes()), Some(address));
+            prop_assert_eq!(ipv4(other.as_bytes()), other.parse().ok());
         }
 
         #[test]

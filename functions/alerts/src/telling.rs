@@ -36,7 +36,7 @@ impl<S: Windows, B, O, D, F> Alerts<S, B, O, D, F> {
             Names::of(groups.iter().map(|one| (&*one.key.owner, one.key.start, one.counts.host_count)));
         let known = OnceCell::new();
         // What is told of an owner and a domain depends on the windows before: those are counted one after the other.
-        let mut chains: BTreeMap<(&str, &str), Vec<&Group>> = BTreeMap::new();
+        let mut chains: BTreeMap<(&str, &str), Vec<&Group<'_>>> = BTreeMap::new();
         for group in &groups {
             chains.entry((&group.key.owner, &group.key.domain)).or_default().push(group);
         }
@@ -55,7 +55,7 @@ impl<S: Windows, B, O, D, F> Alerts<S, B, O, D, F> {
     async fn owed<'a>(
         &self,
         batch: &BatchId,
-        groups: Vec<&'a Group>,
+        groups: Vec<&'a Group<'_>>,
         names: &Names<'_>,
         known: &OnceCell<Known>,
         now: Timestamp,
@@ -78,7 +78,7 @@ impl<S: Windows, B, O, D, F> Alerts<S, B, O, D, F> {
     async fn count_group(
         &self,
         batch: &BatchId,
-        group: &Group,
+        group: &Group<'_>,
         raised: bool,
         known: &OnceCell<Known>,
         now: Timestamp,
@@ -106,7 +106,7 @@ impl<S: Windows, B, O, D, F> Alerts<S, B, O, D, F> {
     /// What of a window is to be claimed, of that which nobody has.
     async fn claims(
         &self,
-        group: &Group,
+        group: &Group<'_>,
         open: Owing,
         raised: bool,
         known: &OnceCell<Known>,

@@ -56,7 +56,7 @@ impl<S: Windows, B: Bus, O, D, F> Alerts<S, B, O, D, F> {
             match one {
                 Ok(one) => ended.extend(one),
                 Err(error) => {
-                    tracing::error!(%error, domain = key.domain, owner = key.owner, start = %key.start, "a window that is due can't be read");
+                    tracing::error!(%error, domain = &*key.domain, owner = &*key.owner, start = %key.start, "a window that is due can't be read");
                     unread = Some(error);
                 }
             }

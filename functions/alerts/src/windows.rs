@@ -55,7 +55,7 @@ pub trait Windows {
     /// nobody has; answers what the batch has to tell, by a claim of now or before.
     fn count(
         &self,
-        group: &Group,
+        group: &Group<'_>,
         batch: &BatchId,
         claims: Claims,
         now: Timestamp,
@@ -64,7 +64,7 @@ pub trait Windows {
     /// Puts a batch's counts into an item of their own.
     fn count_apart(
         &self,
-        group: &Group,
+        group: &Group<'_>,
         batch: &BatchId,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -72,7 +72,7 @@ pub trait Windows {
     /// Puts a batch's counts into an item of their own, and after that makes the window's digest due again.
     fn count_late(
         &self,
-        group: &Group,
+        group: &Group<'_>,
         batch: &BatchId,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;

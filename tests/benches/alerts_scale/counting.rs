@@ -130,7 +130,7 @@ impl Windows for Counting {
 
     async fn count(
         &self,
-        group: &Group,
+        group: &Group<'_>,
         batch: &BatchId,
         claims: Claims,
         now: Timestamp,
@@ -147,7 +147,12 @@ impl Windows for Counting {
         Ok(owing)
     }
 
-    async fn count_apart(&self, group: &Group, batch: &BatchId, now: Timestamp) -> Result<(), StoreError> {
+    async fn count_apart(
+        &self,
+        group: &Group<'_>,
+        batch: &BatchId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.count(|taken| {
             let row = expiring(group.key.row(batch.as_str(), &group.counts).unwrap(), now, COUNTS_KEPT);
             taken.write("counts apart", &partition(&group.key.domain), item_size(&row));
@@ -155,7 +160,7 @@ impl Windows for Counting {
         self.memory.count_apart(group, batch, now).await
     }
 
-    async fn count_late(&self, group: &Group, batch: &BatchId, now: Timestamp) -> Result<(), StoreError> {
+    async fn count_late(&self, group: &Group<'_>, batch: &BatchId, now: Timestamp) -> Result<(), StoreError> {
         self.count_apart(group, batch, now).await?;
         self.memory.count_late(group, batch, now).await?;
         let window = self.memory.window(&group.key).await?.unwrap();

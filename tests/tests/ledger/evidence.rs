@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use alerts::batch::BatchId;
 use alerts::dynamodb::DynamoStore;
@@ -78,8 +79,9 @@ fn used(id: &RequestId, flow: &Flow, at: Timestamp) -> Use {
 }
 
 /// Alice's connections, in the window that begins then.
-fn group(count: &BlockedCount, begun: Timestamp) -> Group {
-    let owner = Owner::UserProfile { domain: "d-1".to_owned(), name: "alice".to_owned() };
+fn group(count: &BlockedCount, begun: Timestamp) -> Group<'_> {
+    static ALICE: LazyLock<Owner> =
+        LazyLock::new(|| Owner::UserProfile { domain: "d-1".to_owned(), name: "alice".to_owned() });
     let source: IpAddr = count.source.parse().unwrap();
     let host = HostSeen {
         host: count.host.clone(),
@@ -89,8 +91,12 @@ fn group(count: &BlockedCount, begun: Timestamp) -> Group {
         source,
     };
     Group {
-        key: WindowKey { domain: counted_under(&count.host), start: begun, owner: owner.key(source) },
-        owner,
+        key: WindowKey {
+            domain: counted_under(&count.host).into(),
+            start: begun,
+            owner: ALICE.key(source).into(),
+        },
+        owner: &ALICE,
         until: begun + 15.minutes(),
         counts: Counts {
             connections: count.connections,
@@ -102,13 +108,13 @@ fn group(count: &BlockedCount, begun: Timestamp) -> Group {
         },
         first: First {
             source,
-            destination: count.host.as_str().into(),
+            destination: &count.host,
             is_named: true,
             port: Some(443),
-            protocol: "tls".into(),
-            signature: count.signature.as_str().into(),
-            firewall: "demo".into(),
-            availability_zone: "eu-west-1a".into(),
+            protocol: "tls",
+            signature: &count.signature,
+            firewall: "demo",
+            availability_zone: "eu-west-1a",
         },
     }
 }
@@ -229,7 +235,8 @@ const OURS: Claims = Claims { tells: Claim::Ours, raises: Claim::Nothing };
 async fn on_dynamodb_the_first_batch_of_a_window_tells_and_each_counts_once() -> anyhow::Result<()> {
     let table = Table::start().await?;
     let store = store(&table);
-    let group = group(&blocked("api.github.com", 3, noon() + 1.minute()), noon());
+    let count = blocked("api.github.com", 3, noon() + 1.minute());
+    let group = group(&count, noon());
     let batches: Vec<BatchId> = (0..20).map(|n| batch(&format!("batch-{n}"))).collect();
     // All at once, and each twice.
     let counts = batches.iter().chain(&batches).map(|batch| store.count(&group, batch, OURS, noon()));
@@ -257,9 +264,9 @@ async fn on_dynamodb_a_window_is_due_until_its_digest_is_told_and_again_when_som
 -> anyhow::Result<()> {
     let table = Table::start().await?;
     let store = store(&table);
-    let groups: Vec<Group> = ["a.example.com", "b.example.org", "c.example.net", "198.51.100.7:443"]
-        .map(|host| group(&blocked(host, 3, noon() + 1.minute()), noon()))
-        .into();
+    let counts = ["a.example.com", "b.example.org", "c.example.net", "198.51.100.7:443"]
+        .map(|host| blocked(host, 3, noon() + 1.minute()));
+    let groups = counts.each_ref().map(|count| group(count, noon()));
     for group in &groups {
         store.count(group, &batch("first"), OURS, noon()).await?;
         store.count_apart(group, &batch("second"), noon()).await?;
@@ -306,7 +313,8 @@ async fn the_items_that_two_batches_write() -> anyhow::Result<()> {
     let store = store(&table);
     let (first, second) = (batch("first"), batch("second"));
     let grant = RequestId::of_message("grant");
-    let group = group(&blocked("api.github.com", 3, noon() + 1.minute()), noon());
+    let count = blocked("api.github.com", 3, noon() + 1.minute());
+    let group = group(&count, noon());
     store.count(&group, &first, OURS, noon()).await?;
     store.count_apart(&group, &second, noon()).await?;
     for batch in [&first, &second] {

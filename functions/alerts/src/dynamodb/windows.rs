@@ -40,7 +40,7 @@ impl Windows for DynamoStore {
 
     async fn count(
         &self,
-        group: &Group,
+        group: &Group<'_>,
         batch: &BatchId,
         claims: Claims,
         now: Timestamp,
@@ -53,12 +53,17 @@ impl Windows for DynamoStore {
         Ok(Owing { tells: is_ours("teller"), raises: is_ours("raiser") })
     }
 
-    async fn count_apart(&self, group: &Group, batch: &BatchId, now: Timestamp) -> Result<(), StoreError> {
+    async fn count_apart(
+        &self,
+        group: &Group<'_>,
+        batch: &BatchId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let row = group.key.row(batch.as_str(), &group.counts).map_err(|error| failed(COUNTING, &error))?;
         self.put(expiring(row, now, COUNTS_KEPT), COUNTING).await
     }
 
-    async fn count_late(&self, group: &Group, batch: &BatchId, now: Timestamp) -> Result<(), StoreError> {
+    async fn count_late(&self, group: &Group<'_>, batch: &BatchId, now: Timestamp) -> Result<(), StoreError> {
         self.count_apart(group, batch, now).await?;
         let update = self.update(group, None, Claims::default(), now);
         let update = update.map_err(|error| failed(COUNTING, &error))?;
@@ -112,7 +117,7 @@ impl Windows for DynamoStore {
         let (windows, unreadable) = read(items);
         match unreadable.into_iter().next() {
             Some(error) => Err(failed(READING, &error)),
-            None => Ok(windows.into_iter().find(|window| window.item.owner_key == key.owner)),
+            None => Ok(windows.into_iter().find(|window| window.item.owner_key == *key.owner)),
         }
     }
 
@@ -145,7 +150,7 @@ impl DynamoStore {
     /// Makes the window's digest due, with the counts and claims of a batch where there is one.
     fn update(
         &self,
-        group: &Group,
+        group: &Group<'_>,
         batch: Option<&BatchId>,
         claims: Claims,
         now: Timestamp,
@@ -159,7 +164,7 @@ impl DynamoStore {
         set.extend(claimed("raiser", claims.raises));
         let (due, due_at) = key.due(group.until);
         let expires_at = expiring(Item::new(), now, COUNTS_KEPT).remove("expires_at");
-        let owner = serde_dynamo::to_attribute_value(&group.owner);
+        let owner = serde_dynamo::to_attribute_value(group.owner);
         let owner = owner.map_err(|error| LedgerError::Corrupt(error.to_string()))?;
         let mut values = HashMap::from([
             (":domain".to_owned(), text(&key.domain)),

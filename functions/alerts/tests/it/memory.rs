@@ -123,7 +123,7 @@ impl Windows for Memory {
 
     async fn count(
         &self,
-        group: &Group,
+        group: &Group<'_>,
         batch: &BatchId,
         claims: Claims,
         _now: Timestamp,
@@ -133,9 +133,9 @@ impl Windows for Memory {
         let mut windows = self.windows.lock().unwrap();
         let window = windows.entry(group.key.clone()).or_insert_with(|| Window {
             item: WindowItem {
-                domain: group.key.domain.clone(),
+                domain: group.key.domain.to_string(),
                 owner: group.owner.clone(),
-                owner_key: group.key.owner.clone(),
+                owner_key: group.key.owner.to_string(),
                 from: group.key.start,
                 until: group.until,
                 updates: 0,
@@ -162,7 +162,12 @@ impl Windows for Memory {
         Ok(Owing::of(window, batch.as_str()))
     }
 
-    async fn count_apart(&self, group: &Group, batch: &BatchId, _now: Timestamp) -> Result<(), StoreError> {
+    async fn count_apart(
+        &self,
+        group: &Group<'_>,
+        batch: &BatchId,
+        _now: Timestamp,
+    ) -> Result<(), StoreError> {
         may(&self.writes_left, "counting what was blocked in a window")?;
         self.written();
         let key = (group.key.clone(), batch.to_string());
@@ -170,7 +175,7 @@ impl Windows for Memory {
         Ok(())
     }
 
-    async fn count_late(&self, group: &Group, batch: &BatchId, now: Timestamp) -> Result<(), StoreError> {
+    async fn count_late(&self, group: &Group<'_>, batch: &BatchId, now: Timestamp) -> Result<(), StoreError> {
         self.count_apart(group, batch, now).await?;
         may(&self.writes_left, "making a digest due")?;
         let mut windows = self.windows.lock().unwrap();
@@ -188,9 +193,9 @@ impl Windows for Memory {
 
     async fn oldest(&self, domain: &str) -> Result<Option<WindowKey>, StoreError> {
         let windows = self.windows.lock().unwrap();
-        let first = WindowKey { domain: domain.to_owned(), start: Timestamp::MIN, owner: String::new() };
+        let first = WindowKey { domain: domain.into(), start: Timestamp::MIN, owner: "".into() };
         let oldest = windows.range(first..).map(|(key, _)| key).next();
-        Ok(oldest.filter(|key| key.domain == domain).cloned())
+        Ok(oldest.filter(|key| *key.domain == *domain).cloned())
     }
 
     async fn due(&self, until: Timestamp, most: usize) -> Result<Vec<WindowKey>, StoreError> {
@@ -200,7 +205,7 @@ impl Windows for Memory {
     }
 
     async fn whole(&self, key: &WindowKey) -> Result<Option<Window>, StoreError> {
-        if self.unreadable.lock().unwrap().as_ref() == Some(&key.domain) {
+        if self.unreadable.lock().unwrap().as_ref() == Some(&key.domain.to_string()) {
             return Err(StoreError { what: "reading a window", cause: "told to fail".to_owned() });
         }
         Ok(self.all(key))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::harness;
@@ -10,6 +11,7 @@ use alerts::batch::LogEvent;
 use alerts::groups::Group;
 use alerts::record::{Alert, Fate, Record};
 use alerts::tally::Tally;
+use egress::owner::Owner;
 use proptest::prelude::*;
 
 const WINDOW: Duration = Duration::from_mins(15);
@@ -31,12 +33,17 @@ fn summary(lines: &str) -> String {
     text
 }
 
-fn groups<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Group> {
+fn tally<'a>(lines: impl IntoIterator<Item = &'a str>) -> Tally {
     let mut tally = Tally::default();
     for line in lines {
         tally.take(&LogEvent::new("1".into(), 0, line.as_bytes()));
     }
-    tally.connections.groups(&BTreeMap::new(), WINDOW)
+    tally
+}
+
+fn groups(tally: &Tally) -> Vec<Group<'_>> {
+    static NOBODYS: BTreeMap<IpAddr, Owner> = BTreeMap::new();
+    tally.connections.groups(&NOBODYS, WINDOW)
 }
 
 #[test]
@@ -51,11 +58,27 @@ fn every_sample_of_suricata_is_read() {
 
 #[test]
 fn the_records_of_one_connection_say_together_what_was_blocked() {
-    let groups = groups(include_str!("../suricata.jsonl").lines());
-    let line = |group: &Group| {
+    let tally = tally(include_str!("../suricata.jsonl").lines());
+    let groups = groups(&tally);
+    let line = |group: &Group<'_>| {
         format!("{} × {} {:?}", group.counts.connections, group.first.destination, group.first.signature)
     };
     insta::assert_snapshot!(groups.iter().map(line).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn a_batch_is_read_whole_wherever_the_pieces_end_in_which_it_is_inflated() {
+    // Three megabytes, with a log event in it that is longer than a piece.
+    let line = |flow: u64| {
+        let name = format!("{}.example.com", "x".repeat(usize::try_from(flow % 61).unwrap() + 1));
+        harness::blocked("10.2.3.10", &name, "2026-05-14T09:16:00Z", flow)
+    };
+    let lines = (0..5_000).map(|flow| if flow == 2_500 { "?".repeat(700_000) } else { line(flow) });
+    let (_, tally) = Tally::read(harness::delivery(&harness::numbered("a", lines))).unwrap();
+    assert_eq!((tally.lines, tally.blocked, tally.unreadable.count()), (5_000, 4_999, 1));
+    let groups = groups(&tally);
+    let hosts: Vec<u64> = groups.iter().map(|group| group.counts.host_count).collect();
+    assert_eq!(hosts, [61], "each name, whole");
 }
 
 #[test]
@@ -63,7 +86,8 @@ fn only_what_a_request_would_let_pass_is_suggested() {
     let config = harness::function().config;
     let suggestion = |name: &str| {
         let line = harness::blocked("10.2.3.10", name, "2026-05-14T09:16:00Z", 1);
-        let group = groups([line.as_str()]).remove(0);
+        let tally = tally([line.as_str()]);
+        let group = groups(&tally).remove(0);
         let advice = advice(&group.first, group.counts.first_seen, &[], &config);
         advice.suggestion.map(|found| (found.pattern, found.preset.unwrap_or_default()))
     };

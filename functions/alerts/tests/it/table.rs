@@ -143,9 +143,9 @@ async fn a_table_that_is_not_there_is_named_as_the_cause() {
 async fn an_earlier_window_that_cannot_be_read_holds_up_no_batch() {
     let (table, store) = Table::start();
     let keys = [1, 2].map(|quarter| WindowKey {
-        domain: "pypi.org".to_owned(),
+        domain: "pypi.org".into(),
         start: now() - SignedDuration::from_mins(15 * quarter),
-        owner: "address/10.2.3.4".to_owned(),
+        owner: "address/10.2.3.4".into(),
     });
     for (key, owner) in keys
         .iter()

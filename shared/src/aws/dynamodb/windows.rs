@@ -5,6 +5,7 @@
 //! written again is the same again, and counts once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -29,11 +30,11 @@ const BATCH: &str = "batch#";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowKey {
     /// The registrable domain, or the address where no name was asked for.
-    pub domain: String,
+    pub domain: Arc<str>,
     /// When the window began.
     pub start: Timestamp,
     /// The owner, by [`Owner::key`].
-    pub owner: String,
+    pub owner: Arc<str>,
 }
 
 /// The item of a window, without the counts.
@@ -100,10 +101,10 @@ impl WindowKey {
     /// Whose item this is, by its key; also of one of its batches. Nothing where it is no window's.
     pub fn of(item: &Item) -> Option<Self> {
         let part = |name| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok());
-        let domain = part("pk")?.strip_prefix("blocked#")?.to_owned();
+        let domain = part("pk")?.strip_prefix("blocked#")?.into();
         let mut sort = part("sk")?.split('#');
         let start = Timestamp::from_microsecond(sort.next()?.parse().ok()?).ok()?;
-        Some(Self { domain, start, owner: sort.next()?.to_owned() })
+        Some(Self { domain, start, owner: sort.next()?.into() })
     }
 
     /// The window's `sk`, with which those of its batches begin, too.
@@ -188,7 +189,7 @@ impl Window {
     /// Its key.
     pub fn key(&self) -> WindowKey {
         let WindowItem { domain, owner_key, from, .. } = &self.item;
-        WindowKey { domain: domain.clone(), start: *from, owner: owner_key.clone() }
+        WindowKey { domain: domain.as_str().into(), start: *from, owner: owner_key.as_str().into() }
     }
 
     /// What was blocked in it, by hosts.
@@ -231,9 +232,9 @@ mod tests {
         for name in ["alice", "alice !"] {
             let owner = Owner::Space { domain: "d-1".to_owned(), name: name.to_owned() };
             let owner_key = owner.key([10, 2, 3, 4].into());
-            let key = WindowKey { domain: "pypi.org".to_owned(), start: at, owner: owner_key.clone() };
+            let key = WindowKey { domain: "pypi.org".into(), start: at, owner: owner_key.as_str().into() };
             let item = WindowItem {
-                domain: key.domain.clone(),
+                domain: "pypi.org".to_owned(),
                 owner,
                 owner_key,
                 from: at,
