@@ -5,9 +5,10 @@ use jiff::Timestamp;
 
 use crate::groups::Group;
 
-/// So many batches count in the item of the window itself, which every change writes anew as a whole; what follows
-/// counts in an item of its own. With the longest names such an item has a third of what DynamoDB takes.
-const FIRST_BATCHES: usize = 8;
+/// So many batches count in the item of the window itself, beside those that claim something; what follows counts in an
+/// item of its own. DynamoDB takes a write unit for each KB of an item whatever changes of it: with eight batches in it,
+/// an hour of a million connections took up to 1.6 times the units (the benchmark `alerts_scale`).
+const FIRST_BATCHES: usize = 1;
 
 /// What is done with a batch's counts of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

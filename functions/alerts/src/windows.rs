@@ -83,8 +83,9 @@ pub trait Windows {
     /// The oldest window in which anybody was blocked at a registrable domain.
     fn oldest(&self, domain: &str) -> impl Future<Output = Result<Option<WindowKey>, StoreError>> + Send;
 
-    /// Windows that ended by a time and whose digest is still to be told, at most `most`, the oldest first. Perhaps one
-    /// whose digest was told a moment ago, and not one that came into being a moment ago.
+    /// Windows that ended by a time and whose digest is still to be told, at most `most`: the oldest first, and of those
+    /// each owner's together. Perhaps one whose digest was told a moment ago, and not one that came into being a moment
+    /// ago.
     fn due(
         &self,
         until: Timestamp,

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use alerts::batch::BatchId;
 use alerts::evidence::{Counted, Evidence, Part};
@@ -34,16 +35,16 @@ pub(crate) struct Taken {
     /// Requests to DynamoDB, and to EC2.
     pub(crate) calls: u64,
     pub(crate) ec2: u64,
-    /// Of each kind of write, how many there were, and their units.
-    pub(crate) writes: BTreeMap<&'static str, (u64, u64)>,
-    /// Of each kind of read, how many there were, and their units.
-    pub(crate) reads: BTreeMap<&'static str, (u64, f64)>,
-    /// The largest item, in bytes.
+    /// Units of each kind of write.
+    pub(crate) writes: BTreeMap<&'static str, u64>,
+    /// Units of each kind of read.
+    pub(crate) reads: BTreeMap<&'static str, u64>,
+    /// The largest item of a window, in bytes.
     pub(crate) largest: usize,
-    /// The units that are written in this second, by partition.
-    second: HashMap<String, u64>,
-    /// The most units that a partition took in a second, and which that was: of the table and of the index.
-    pub(crate) hottest: [(u64, String); 2],
+    /// The units that are written for the batches that come together, by partition.
+    together: HashMap<String, u64>,
+    /// The most units that a partition took in a second, of the table and of the index.
+    pub(crate) hottest: [u64; 2],
     /// What a tick wrote when it closed windows: two writes for each, in their order.
     closed: Vec<(String, u64)>,
     /// CPU time that the counting took, in nanoseconds.
@@ -53,40 +54,39 @@ pub(crate) struct Taken {
 impl Taken {
     /// Reads so many bytes, strongly consistent.
     pub(crate) fn read(&mut self, kind: &'static str, bytes: usize) {
-        let (count, units) = self.reads.entry(kind).or_default();
-        (*count, *units) = (*count + 1, *units + f64::from(units_of(bytes, 4_096)));
+        *self.reads.entry(kind).or_default() += units_of(bytes, 4_096);
     }
 
     /// Writes an item of so many bytes; its units.
     pub(crate) fn write(&mut self, kind: &'static str, pk: &str, bytes: usize) -> u64 {
-        let (count, units) = self.writes.entry(kind).or_default();
-        let taken = u64::from(units_of(bytes, 1_024));
-        (*count, *units) = (*count + 1, *units + taken);
+        let taken = units_of(bytes, 1_024);
+        *self.writes.entry(kind).or_default() += taken;
         self.largest = self.largest.max(bytes);
-        *self.second.entry(pk.to_owned()).or_default() += taken;
+        *self.together.entry(pk.to_owned()).or_default() += taken;
         taken
     }
 
-    /// The next second begins.
-    pub(crate) fn next_second(&mut self) {
-        for (pk, units) in self.second.drain() {
+    /// Batches that came together are worked off, in so long a time.
+    pub(crate) fn worked_off(&mut self, time: Duration) {
+        let milliseconds = u64::try_from(time.as_millis()).unwrap().max(1_000);
+        for (pk, units) in self.together.drain() {
+            let units = units * 1_000 / milliseconds;
             let hottest = &mut self.hottest[usize::from(pk.starts_with("digest#"))];
-            *hottest = (units, pk).max(std::mem::take(hottest));
+            *hottest = units.max(*hottest);
         }
     }
 
-    /// The tick is over, which closes so many windows in a second. The most units that a partition took in one.
-    pub(crate) fn closed(&mut self, a_second: usize) -> (u64, String) {
-        let mut hottest = (0, String::new());
-        for second in std::mem::take(&mut self.closed).chunks(2 * a_second) {
+    /// A tick is over, which closes so many windows in a second. The most units that a partition took in one.
+    pub(crate) fn closed(&mut self, a_second: usize) -> u64 {
+        let closed = std::mem::take(&mut self.closed);
+        let most = |second: &[(String, u64)]| {
             let mut partitions: HashMap<&str, u64> = HashMap::new();
             for (pk, units) in second {
                 *partitions.entry(pk).or_default() += units;
             }
-            let most = partitions.into_iter().map(|(pk, units)| (units, pk.to_owned())).max();
-            hottest = hottest.max(most.unwrap_or_default());
-        }
-        hottest
+            partitions.into_values().max()
+        };
+        closed.chunks(2 * a_second).filter_map(most).max().unwrap_or_default()
     }
 }
 
@@ -212,7 +212,7 @@ impl Windows for Counting {
             let units = taken.write("closing", &pk, size(&item));
             let index = taken.write("index", &due, 300);
             // On the simulation's clock a tick takes no time.
-            taken.second.clear();
+            taken.together.clear();
             taken.closed.extend([(pk, units), (due, index)]);
         });
         self.memory.close(window, digested).await
@@ -239,8 +239,8 @@ impl Evidence for Counting {
     }
 }
 
-fn units_of(bytes: usize, unit: usize) -> u32 {
-    u32::try_from(bytes.div_ceil(unit).max(1)).unwrap()
+fn units_of(bytes: usize, unit: usize) -> u64 {
+    u64::try_from(bytes.div_ceil(unit).max(1)).unwrap()
 }
 
 /// The bytes of a window, with all of its batches that are at hand.

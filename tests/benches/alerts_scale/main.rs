@@ -55,6 +55,11 @@ const PROCESSOR: f64 = 512.0 / 1_769.0;
 const CLOSED_A_SECOND: usize = 1_600;
 /// Lines of a batch at most: `PutLogEvents` takes no more at once.
 const MOST_LINES: usize = 10_000;
+/// What one partition of DynamoDB takes in a second, in write units.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html>
+const PARTITION: u64 = 1_000;
+/// The function's time limit (infra/alerts.yaml).
+const LONGEST: Duration = Duration::from_mins(1);
 /// How long the longest row of calls of DynamoDB and the bus is that wait for one another: six of one group (window,
 /// what is known, windows before, counts, oldest), and what the batch has before and after them.
 const IN_A_ROW: u64 = 9;
@@ -86,8 +91,10 @@ struct Hour {
     cpu: Duration,
     busy: Duration,
     longest: Duration,
+    /// Of the batches that come together.
+    longest_now: Duration,
     longest_tick: Duration,
-    hottest_closing: (u64, String),
+    hottest_closing: u64,
     taken: Taken,
 }
 
@@ -96,17 +103,23 @@ async fn main() {
     let traffic = traffic::hour(&mut Chance::new(7));
     let mut hours = Vec::new();
     for cut in &CUTS {
-        hours.push((cut.name, run(&traffic, cut).await.shown()));
+        hours.push((cut.name, run(&traffic, cut).await.figures()));
     }
+    print!("{:<40}", "");
+    println!("{}", CUTS.map(|cut| format!("{:>24}", cut.name)).concat());
     for (line, (title, _)) in hours[0].1.iter().enumerate() {
-        let cells: Vec<String> = hours.iter().map(|(_, rows)| format!("{:>22}", rows[line].1)).collect();
-        println!("{title:<44}{}", cells.concat());
+        let cells: Vec<String> = hours.iter().map(|(_, figures)| shown(figures[line].1)).collect();
+        println!("{title:<40}{}", cells.concat());
     }
-    let hours: BTreeMap<&str, BTreeMap<&str, String>> =
-        hours.into_iter().map(|(name, rows)| (name, rows.into_iter().collect())).collect();
+    let hours: BTreeMap<&str, BTreeMap<&str, f64>> =
+        hours.into_iter().map(|(name, figures)| (name, figures.into_iter().collect())).collect();
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
     std::fs::create_dir_all(directory).unwrap();
-    std::fs::write(format!("{directory}/alerts-scale.json"), json!(hours).to_string()).unwrap();
+    std::fs::write(format!("{directory}/alerts-scale.json"), format!("{:#}\n", json!(hours))).unwrap();
+}
+
+fn shown(figure: f64) -> String {
+    if figure.fract() == 0.0 { format!("{figure:>24}") } else { format!("{figure:>24.2}") }
 }
 
 /// Runs the hour, and the ticks until all of it is told.
@@ -128,7 +141,8 @@ async fn run(traffic: &[Seen], cut: &Cut) -> Hour {
                 hour.batch(&function, lines, begin, now).await;
             }
         }
-        function.store.taken.lock().unwrap().next_second();
+        let seconds = std::mem::take(&mut hour.longest_now).as_secs_f64();
+        function.store.taken.lock().unwrap().worked_off(Duration::from_secs_f64(seconds));
         while minute + 1.minutes() <= now {
             minute += 1.minutes();
             hour.tick(&function, minute).await;
@@ -200,6 +214,7 @@ impl Hour {
     async fn batch(&mut self, function: &Function, lines: &[(u64, &Seen)], begin: Timestamp, now: Timestamp) {
         let took = self.handle(function, delivery(lines, begin), now).await;
         self.batches += 1;
+        self.longest_now = self.longest_now.max(took);
         self.longest = self.longest.max(took);
     }
 
@@ -209,7 +224,7 @@ impl Hour {
         self.ticks += 1;
         self.longest_tick = self.longest_tick.max(took);
         let hottest = function.store.taken.lock().unwrap().closed(CLOSED_A_SECOND);
-        self.hottest_closing = hottest.max(std::mem::take(&mut self.hottest_closing));
+        self.hottest_closing = self.hottest_closing.max(hottest);
     }
 
     /// How long it would take a function of Lambda's.
@@ -229,61 +244,51 @@ impl Hour {
         busy
     }
 
-    /// What is printed.
-    fn shown(&self) -> Vec<(&'static str, String)> {
+    /// What is printed. It fails where a limit of AWS's, or of the function's own, is passed.
+    fn figures(&self) -> Vec<(&'static str, f64)> {
         let taken = &self.taken;
-        let writes: u64 = taken.writes.values().map(|(_, units)| units).sum();
-        let reads: f64 = taken.reads.values().map(|(_, units)| units).sum();
+        let written = |kind| taken.writes.get(kind).copied().unwrap_or_default() as f64;
+        let read = |kind| taken.reads.get(kind).copied().unwrap_or_default() as f64;
+        let writes = taken.writes.values().sum::<u64>() as f64;
+        let reads = taken.reads.values().sum::<u64>() as f64;
         let invocations = (self.batches + self.ticks) as f64;
-        let price = Price::of(writes as f64, reads, self.events as f64, invocations, self.busy.as_secs_f64());
-        let of = |kind: &str| taken.writes.get(kind).copied().unwrap_or_default();
-        let read = |kind: &str| taken.reads.get(kind).copied().unwrap_or_default();
-        let units = |(count, units): (u64, u64)| format!("{count} ({units})");
-        let read_units = |(count, units): (u64, f64)| format!("{count} ({units:.0})");
-        let hottest = |(units, pk): &(u64, String)| format!("{units} {pk}");
-        let milliseconds = |time: Duration| format!("{} ms", time.as_millis());
-        let dollars = |price: f64| format!("{price:.2} $");
+        let price = Price::of(writes, reads, self.events as f64, invocations, self.busy.as_secs_f64());
+        let [table, index] = taken.hottest;
+        let hottest = table.max(index).max(self.hottest_closing);
+        assert!(hottest <= PARTITION, "{hottest} write units a second in a partition");
+        assert!(self.longest.max(self.longest_tick) <= LONGEST, "{:?} {:?}", self.longest, self.longest_tick);
         vec![
-            ("records", self.records.to_string()),
-            ("batches", self.batches.to_string()),
-            ("alerts", self.figures.alerts.to_string()),
-            ("digests", self.figures.digests.to_string()),
-            ("writes (units): counts in a window", units(of("counts in a window"))),
-            ("  counts apart", units(of("counts apart"))),
-            ("  closing", units(of("closing"))),
-            ("  index", units(of("index"))),
-            ("  late counts", units(of("late counts"))),
-            ("  owners of addresses", units(of("owners"))),
-            ("  batches", units(of("batches"))),
-            ("reads (units): windows", read_units(read("windows"))),
-            ("  windows before", read_units(read("windows before"))),
-            ("  the oldest of a domain", read_units(read("the oldest of a domain"))),
-            ("  whole windows", read_units(read("whole windows"))),
-            (
-                "  the rest",
-                read_units(
-                    ["batches", "index", "requests and silences"]
-                        .map(read)
-                        .into_iter()
-                        .fold((0, 0.0), |(count, units), more| (count + more.0, units + more.1)),
-                ),
-            ),
-            ("write units in all", writes.to_string()),
-            ("read units in all", format!("{reads:.0}")),
-            ("calls of EC2", taken.ec2.to_string()),
-            ("largest item", format!("{} B", taken.largest)),
-            ("most units a second in a partition (of 1,000)", hottest(&taken.hottest[0])),
-            ("  in one of the index", hottest(&taken.hottest[1])),
-            ("  while windows are closed", hottest(&self.hottest_closing)),
-            ("CPU time of a batch", milliseconds(self.cpu / u32::try_from(self.batches).unwrap())),
-            ("longest batch", milliseconds(self.longest)),
-            ("longest tick", milliseconds(self.longest_tick)),
-            ("functions at a time", format!("{:.2}", self.busy.as_secs_f64() / 3_600.0)),
-            ("price: writes", dollars(price.writes)),
-            ("  reads", dollars(price.reads)),
-            ("  Lambda", dollars(price.lambda)),
-            ("  EventBridge", dollars(price.events)),
-            ("  in all", dollars(price.sum())),
+            ("connections", self.records as f64),
+            ("batches", self.batches as f64),
+            ("alerts", self.figures.alerts as f64),
+            ("digests", self.figures.digests as f64),
+            ("write units: counts in a window's item", written("counts in a window")),
+            ("write units: counts apart", written("counts apart")),
+            ("write units: late counts", written("late counts")),
+            ("write units: windows closed", written("closing")),
+            ("write units: index of windows", written("index")),
+            ("write units: owners of addresses", written("owners")),
+            ("write units: batches", written("batches")),
+            ("write units", writes),
+            ("read units: windows", read("windows")),
+            ("read units: windows before, for rests", read("windows before")),
+            ("read units: the oldest of a domain", read("the oldest of a domain")),
+            ("read units: windows with all counts", read("whole windows")),
+            ("read units", reads),
+            ("calls of EC2", taken.ec2 as f64),
+            ("largest item of a window, bytes", taken.largest as f64),
+            ("most write units a second: a partition", table as f64),
+            ("most write units a second: the index", index as f64),
+            ("most write units a second: closing", self.hottest_closing as f64),
+            ("CPU of a batch here, ms", self.cpu.as_secs_f64() * 1_000.0 / self.batches as f64),
+            ("longest batch, s", self.longest.as_secs_f64()),
+            ("longest tick, s", self.longest_tick.as_secs_f64()),
+            ("functions at a time", self.busy.as_secs_f64() / 3_600.0),
+            ("$ DynamoDB, writes", price.writes),
+            ("$ DynamoDB, reads", price.reads),
+            ("$ Lambda", price.lambda),
+            ("$ EventBridge", price.events),
+            ("$ in all", price.sum()),
         ]
     }
 }

@@ -88,9 +88,14 @@ impl Windows for DynamoStore {
     async fn due(&self, until: Timestamp, most: usize) -> Result<Vec<WindowKey>, StoreError> {
         let mut due = Vec::new();
         for shard in 0..DUE_SHARDS {
-            let left = most.saturating_sub(due.len());
-            due.extend(self.due_of(&due_partition(shard), &due_until(until), left).await?);
+            due.extend(self.due_of(&due_partition(shard), &due_until(until), most).await?);
         }
+        // From all partitions at once, since each closing writes to one of them; and an owner's windows together.
+        let order = |a: &WindowKey, b: &WindowKey| {
+            (a.start, &a.owner, &a.domain).cmp(&(b.start, &b.owner, &b.domain))
+        };
+        due.sort_by(order);
+        due.truncate(most);
         Ok(due)
     }
 
@@ -212,6 +217,7 @@ impl DynamoStore {
                 .key_condition_expression("due = :due AND due_at <= :until")
                 .expression_attribute_values(":due", text(shard))
                 .expression_attribute_values(":until", text(until))
+                .limit(i32::try_from(most).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(behind);
             let page = query.send().await.map_err(|error| failed(DUE, &error))?;
             due.extend(page.items.unwrap_or_default().iter().filter_map(WindowKey::of));

@@ -201,7 +201,10 @@ impl Windows for Memory {
     async fn due(&self, until: Timestamp, most: usize) -> Result<Vec<WindowKey>, StoreError> {
         let windows = self.windows.lock().unwrap();
         let is_due = |window: &&Window| window.item.due.is_some() && window.item.until <= until;
-        Ok(windows.values().filter(is_due).map(Window::key).take(most).collect())
+        let mut due: Vec<WindowKey> = windows.values().filter(is_due).map(Window::key).collect();
+        due.sort_by_cached_key(|key| (key.start, key.owner.clone(), key.domain.clone()));
+        due.truncate(most);
+        Ok(due)
     }
 
     async fn whole(&self, key: &WindowKey) -> Result<Option<Window>, StoreError> {

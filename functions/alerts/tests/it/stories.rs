@@ -93,7 +93,23 @@ async fn a_day_of_late_batches_makes_no_item_larger_and_is_summed_up() {
     }
     let last = digests(&function).pop().unwrap();
     assert_eq!((last.connections, last.suppressed), (40, 39));
-    assert!(function.store.largest.load(Ordering::SeqCst) <= 8);
+    assert_eq!(function.store.largest.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn each_owner_s_digests_are_one_however_many_other_owners_have_digests() {
+    let function = function();
+    let owners = (1..=60).map(|owner| format!("10.2.3.{owner}"));
+    let lines = owners.flat_map(|owner| {
+        let twice = (0..50_u64).map(|number| (number, format!("example-{}.org", number % 25)));
+        twice.map(move |(flow, name)| blocked(&owner, &name, AT, flow)).collect::<Vec<_>>()
+    });
+    function.handle(delivery(&numbered("a", lines)), now()).await.unwrap();
+    strikes(&function, 2).await;
+    let digests = digests(&function);
+    assert_eq!(digests.iter().map(|it| it.connections).sum::<u64>(), 60 * 50);
+    // The windows of one of them are read partly with those before, and partly with those behind them.
+    assert!(digests.len() <= 61, "{}", digests.len());
 }
 
 #[tokio::test]

@@ -112,11 +112,13 @@ impl WindowKey {
         at(self.start, &self.owner)
     }
 
-    /// Where windows stand in the index whose digest is to be told: its partition, and when it can be.
+    /// Where windows stand in the index whose digest is to be told: its partition, and when it can be. Those of an
+    /// owner stand together, since they may be told together; and what is closed one after the other is then of many
+    /// domains, and so of many partitions of the table.
     pub fn due(&self, until: Timestamp) -> (String, String) {
         let digits = self.owner.bytes().chain(self.domain.bytes()).map(u32::from);
         let shard = digits.fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % DUE_SHARDS;
-        (due_partition(shard), at(until, &format!("{}#{}", self.domain, self.owner)))
+        (due_partition(shard), at(until, &format!("{}#{}", self.owner, self.domain)))
     }
 }
 
