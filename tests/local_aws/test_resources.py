@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from .network import Network
 from .testing import Story, client, eventually, unique
 
 GUARD = 'drop udp $HOME_NET any -> $EXTERNAL_NET 443 (msg:"egress guard: QUIC"; sid:9000001; rev:1;)'
@@ -192,6 +193,40 @@ class Resources(Story):
         self.assertEqual({row["InterfaceType"] for row in rows}, {"gateway_load_balancer_endpoint", "vpc_endpoint"})
         # The first four addresses of a subnet are AWS's own.
         self.assertEqual({row["PrivateIpAddress"] for row in rows}, {"10.2.1.4", "10.2.1.5"})
+
+    def test_an_endpoint_goes_after_the_routes_to_it_which_go_last(self) -> None:
+        before = self.deploy(self.template)["Endpoints"].split(",")
+        subnets = copy.deepcopy(self.template)
+        subnets["Resources"]["Firewall"]["Properties"]["SubnetMappings"].pop()
+        del subnets["Resources"]["Route"]
+        with self.assertRaises(AssertionError) as failure:
+            self.deploy(subnets)
+        self.assertIn("because a route leads to", str(failure.exception))
+        route = copy.deepcopy(self.template)
+        del route["Resources"]["Route"]
+        self.assertEqual(self.deploy(route)["Endpoints"].split(","), before)
+        self.assertEqual(self.deploy(subnets)["Endpoints"], before[1])
+
+    def test_a_zone_has_a_nat_gateway_a_table_and_a_way_of_its_own(self) -> None:
+        self.template["Resources"] |= {
+            "OtherAddress": resource("EC2::EIP", "Attachment", Domain="vpc"),
+            "OtherNat": resource("EC2::NatGateway", "Attachment", SubnetId=ref("SubnetA"),
+                                 AllocationId=attribute("OtherAddress", "AllocationId")),
+            "OtherTable": resource("EC2::RouteTable", VpcId=ref("Vpc")),
+            "OtherRoute": resource("EC2::Route", RouteTableId=ref("OtherTable"), DestinationCidrBlock="0.0.0.0/0",
+                                   NatGatewayId=ref("OtherNat")),
+            "OtherUse": resource("EC2::SubnetRouteTableAssociation", SubnetId=ref("SubnetA"),
+                                 RouteTableId=ref("OtherTable")),
+            "OtherReturn": resource("EC2::Route", RouteTableId=ref("Table"), DestinationCidrBlock="10.2.1.0/24",
+                                    VpcEndpointId={"Fn::Select": [1, {"Fn::Split": [":", {"Fn::Select": [
+                                        1, attribute("Firewall", "EndpointIds")]}]}]}),
+        }
+        self.deploy(self.template)
+        self.assertEqual(Network().routes(), [
+            "10.2.1.0/24: 0.0.0.0/0 > NAT gateway in 10.2.1.0/24",
+            "internet: 10.2.1.0/24 > endpoint in 10.2.1.0/24",
+            "internet: 10.2.2.0/24 > endpoint in 10.2.2.0/24",
+        ])
 
     def test_a_flush_is_one_operation_in_a_zone_that_completes(self) -> None:
         arn = self.deploy(self.template)["Firewall"]

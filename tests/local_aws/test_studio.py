@@ -229,6 +229,25 @@ class Apps(unittest.TestCase):
         # The subnet has that of the home directories.
         self.refused("DependencyViolation", self.ec2.delete_subnet, SubnetId=self.subnet)
 
+    def test_subnets_come_while_an_app_runs_and_go_when_none_does(self) -> None:
+        files = self.api.describe_domain(DomainId=self.domain)["HomeEfsFileSystemId"]
+        other = self.ec2.create_subnet(VpcId=self.vpc, CidrBlock="10.2.6.0/24", AvailabilityZone="us-east-1b")
+        both = [self.subnet, other["Subnet"]["SubnetId"]]
+
+        def reached() -> list[str]:
+            return [row["SubnetId"] for row in client("efs").describe_mount_targets(FileSystemId=files)["MountTargets"]]
+        app = self.app("JupyterServer", "system", UserProfileName="alice")
+        self.api.update_domain(DomainId=self.domain, SubnetIds=both)
+        self.assertCountEqual(reached(), both)
+        self.refused("ResourceInUse", self.api.update_domain, DomainId=self.domain, SubnetIds=[self.subnet])
+        # What it has already is no change of the network.
+        self.api.update_domain(DomainId=self.domain, SubnetIds=both, AppNetworkAccessType="VpcOnly")
+        self.api.delete_app(**app)
+        eventually("the app is gone", lambda: self.api.describe_app(**app)["Status"] == "Deleted")
+        self.api.update_domain(DomainId=self.domain, SubnetIds=[self.subnet])
+        self.assertEqual(self.api.describe_domain(DomainId=self.domain)["SubnetIds"], [self.subnet])
+        self.refused("DependencyViolation", self.ec2.delete_subnet, SubnetId=both[1])
+
     def test_what_is_left_of_it_is_listed(self) -> None:
         self.api.create_space(DomainId=self.domain, SpaceName="shared")
         app = self.app("CodeEditor", SpaceName="shared")

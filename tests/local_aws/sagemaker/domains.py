@@ -13,9 +13,7 @@ def create(request: Request) -> Request:
     state.purge(domains)
     if any(entity.settings["DomainName"] == request["DomainName"] for entity in domains.values()):
         raise in_use(f"Domain {request['DomainName']} already exists.")
-    for subnet in request.get("SubnetIds", []):
-        if subnet not in ec2._subnets:
-            raise AwsError("ValidationException", f"The subnet ID '{subnet}' does not exist")
+    _check_subnets(request.get("SubnetIds", []))
     identity = state.identifier("d-")
     arn = service.arn("sagemaker", f"domain/{identity}")
     entity = Entity(arn, state.without_tags(request), tags=request.get("Tags", []))
@@ -32,11 +30,17 @@ def describe(request: Request) -> Request:
 
 
 def update(request: Request) -> Request:
-    """UpdateDomain; its network can't change while an app runs."""
+    """UpdateDomain. Subnets can come at any time; none goes, nor does the access change, while an app runs."""
     entity = find(request)
-    network = request.get("AppNetworkAccessType") or request.get("SubnetIds")
-    if network and any(key[0] == request["DomainId"] and state.is_there(app) for key, app in state.apps.items()):
+    before = entity.settings.get("SubnetIds", [])
+    after = request.get("SubnetIds") or before
+    access = request.get("AppNetworkAccessType") not in (None, entity.settings.get("AppNetworkAccessType"))
+    narrowed = access or set(before) - set(after)
+    if narrowed and any(key[0] == request["DomainId"] and state.is_there(app) for key, app in state.apps.items()):
         raise in_use("Domain has apps that are not deleted.")
+    _check_subnets(after)
+    # What becomes of the mount targets in the others is not documented: here they stay.
+    home_directories.reach(entity.settings["HomeEfsFileSystemId"], [item for item in after if item not in before])
     entity.update(request)
     return {"DomainArn": entity.arn}
 
@@ -64,6 +68,12 @@ def list_all(request: Request) -> Request:
 def find(request: Request) -> Entity:
     """The domain that a request names."""
     return state.live(domains, request["DomainId"], f"Domain {request['DomainId']}")
+
+
+def _check_subnets(subnets: list[str]) -> None:
+    for subnet in subnets:
+        if subnet not in ec2._subnets:
+            raise AwsError("ValidationException", f"The subnet ID '{subnet}' does not exist")
 
 
 def _row(entity: Entity) -> Request:

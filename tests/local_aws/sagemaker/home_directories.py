@@ -33,6 +33,17 @@ def create(domain_id: str, domain_arn: str, request: Request) -> str:
     return file_system
 
 
+def reach(file_system: str, subnets: list[str]) -> None:
+    """Mount targets in subnets that a domain gets later, in zones that have none ("one IP per subnet/AZ attached to the
+    SageMaker domain", "SageMaker Studio Administration Best Practices", network management)."""
+    targets = [target for target in efs._mount_targets.values() if target["FileSystemId"] == file_system]
+    zones = {ec2._subnets[target["SubnetId"]]["AvailabilityZone"] for target in targets}
+    groups = targets[0]["SecurityGroups"] if targets else []
+    for subnet in subnets:
+        if ec2._subnets[subnet]["AvailabilityZone"] not in zones:
+            _made(efs._create_mount_target({"FileSystemId": file_system, "SubnetId": subnet, "SecurityGroups": groups}))
+
+
 def delete(file_system: str) -> None:
     """All of it, at once."""
     groups: set[str] = set()
