@@ -18,11 +18,18 @@ PARAMETERS := \
 	FirewallSubnetCIDR:FIREWALL_SN_CIDR \
 	NATGatewaySubnetCIDR:NAT_GW_SN_CIDR \
 	SageMakerStudioSubnetCIDR:SAGEMAKER_SN_CIDR \
+	AvailabilityZones:AVAILABILITY_ZONES \
+	SecondZoneCIDRs:SECOND_ZONE_CIDRS \
+	ThirdZoneCIDRs:THIRD_ZONE_CIDRS \
 	FirewallPlacement:FIREWALL_PLACEMENT \
 	AllowedDomains:ALLOWED_DOMAINS \
 	DeniedDomains:DENIED_DOMAINS \
+	AdditionalRuleGroupArns:ADDITIONAL_RULE_GROUP_ARNS \
 	BlockAction:BLOCK_ACTION \
 	GrantCapacity:GRANT_CAPACITY \
+	DeleteProtection:DELETE_PROTECTION \
+	SubnetChangeProtection:SUBNET_CHANGE_PROTECTION \
+	FirewallPolicyChangeProtection:FIREWALL_POLICY_CHANGE_PROTECTION \
 	HomeDirectories:HOME_DIRECTORIES \
 	IntakeConcurrency:INTAKE_CONCURRENCY \
 	SlackSecretArn:SLACK_SECRET_ARN \
@@ -35,7 +42,8 @@ PARAMETERS := \
 	PartnerAdapter:PARTNER_ADAPTER \
 	AlertLogRetentionDays:ALERT_LOG_RETENTION_DAYS \
 	FunctionLogRetentionDays:FUNCTION_LOG_RETENTION_DAYS \
-	SecurityHubFindings:SECURITY_HUB_FINDINGS
+	SecurityHubFindings:SECURITY_HUB_FINDINGS \
+	AlarmEmail:ALARM_EMAIL
 
 # The configuration that is packed with the functions.
 CONFIG ?= infra/config/egress.toml

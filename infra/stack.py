@@ -17,6 +17,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stack_events import Events
+from zones import Zones, empty
 
 # Roles are created, none with a name of its own.
 CAPABILITIES = ["CAPABILITY_IAM"]
@@ -128,6 +129,9 @@ def deploy(options):
     if stack and stack["StackStatus"].endswith("_IN_PROGRESS"):
         raise Problem(f"{options.stack_name} is {stack['StackStatus']}: wait until that has ended")
     if stack:
+        zones = Zones(options.stack_name, stack_parameters(stack), dict(options.parameter))
+        if zones.shrink():
+            leave_zones(cloudformation, stack, request, zones)
         started = update(cloudformation, stack, request)
     else:
         events = Events(cloudformation)
@@ -179,12 +183,31 @@ def template_parameters(cloudformation, body):
     return {entry["ParameterKey"] for entry in cloudformation.validate_template(TemplateBody=body)["Parameters"]}
 
 
-def update(cloudformation, stack, request):
-    """Starts the update; nothing is returned where there is nothing to change."""
-    given = {entry["ParameterKey"] for entry in request["Parameters"]}
+def leave_zones(cloudformation, stack, request, zones):
+    """The first of the two updates that take zones away, where it has not been done before."""
+    if zones.protected:
+        raise Problem(
+            f"SubnetChangeProtection is on, so that the firewall keeps its {zones.there} zones: "
+            "deploy with SUBNET_CHANGE_PROTECTION=false, and switch it on again afterwards"
+        )
+    if zones.are_left_first():
+        print(f"first, Studio leaves all but {zones.wanted} of {zones.there} zones")
+        started = update(cloudformation, stack, request, keeps=zones.there)
+        follow(cloudformation, started, ("UPDATE_COMPLETE",))
+        print("then, the zones are removed")
+    homes = outputs(cloudformation, zones.stack)["HomeFileSystemId"]
+    if left := empty(homes, zones.subnets(cloudformation)):
+        raise Problem(f"in Studio's subnets of the zones that are to go there still is {', '.join(left)}; deploy again later")
+
+
+def update(cloudformation, stack, request, keeps=1):
+    """Starts the update; nothing is returned where there is nothing to change. `keeps` is how many zones stay even if
+    Studio works in fewer."""
+    parameters = [*request["Parameters"], {"ParameterKey": "KeptAvailabilityZones", "ParameterValue": str(keeps)}]
+    given = {entry["ParameterKey"] for entry in parameters}
     known = template_parameters(cloudformation, request["TemplateBody"])
     # What is not said now stays as it was said before.
-    request["Parameters"] += [
+    parameters += [
         {"ParameterKey": entry["ParameterKey"], "UsePreviousValue": True}
         for entry in stack.get("Parameters", [])
         if entry["ParameterKey"] in known - given
@@ -192,7 +215,7 @@ def update(cloudformation, stack, request):
     events = Events(cloudformation).of(stack["StackId"])
     events.skip_past()
     try:
-        cloudformation.update_stack(**request)
+        cloudformation.update_stack(**request | {"Parameters": parameters})
     except ClientError as error:
         if "No updates are to be performed" in str(error):
             return None
@@ -207,6 +230,12 @@ def delete(name):
     if not stack:
         print(f"there is no stack {name}: nothing to delete")
         return
+    protected = stack_parameters(stack).get("DeleteProtection") == "true"
+    if protected and stack["StackStatus"] not in DEAD_ENDS:
+        raise Problem(
+            "DeleteProtection is on. Before CloudFormation came to the firewall, Studio with its users would be gone: "
+            "deploy with DELETE_PROTECTION=false first"
+        )
     say_what_stays(stack)
     events = Events(cloudformation).of(stack["StackId"])
     events.skip_past()
@@ -216,9 +245,8 @@ def delete(name):
 
 def say_what_stays(stack):
     """Names the file system that is left, while the stack can still tell its id."""
-    parameters = {entry["ParameterKey"]: entry.get("ParameterValue") for entry in stack.get("Parameters", [])}
     file_system = values(stack).get("HomeFileSystemId")
-    if parameters.get("HomeDirectories") == "Retain" and file_system:
+    if stack_parameters(stack).get("HomeDirectories") == "Retain" and file_system:
         print(f"HomeFileSystemId  {file_system}: the users' home directories are not deleted with the stack")
 
 
@@ -256,6 +284,10 @@ def outputs(cloudformation, name):
     if not stack:
         raise Problem(f"there is no stack {name} in this account and Region")
     return values(stack)
+
+
+def stack_parameters(stack):
+    return {entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in stack.get("Parameters", [])}
 
 
 def values(stack):
