@@ -12,6 +12,7 @@
 //! held here: when that ends, however this process ended, it stops its functions' processes and itself.
 
 mod leftovers;
+mod network;
 mod process;
 mod venv;
 
@@ -23,6 +24,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_networkfirewall::config::{Credentials, SharedCredentialsProvider};
 
 pub use leftovers::Leftover;
+pub use network::{Network, Subnet};
 use process::Process;
 
 /// The Region that the local AWS is used in.
@@ -132,6 +134,11 @@ impl LocalAws {
     /// The id of its process, which is also its process group's.
     pub fn process_id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// The network in the account, and who uses its subnets.
+    pub async fn network(&self) -> anyhow::Result<Network> {
+        network::read(self.command("python")).await
     }
 
     /// What is left in the account, over all services that a stack may touch: nothing, in an empty one.
