@@ -197,7 +197,7 @@ def leave_zones(cloudformation, stack, request, zones):
         print("then, the zones are removed")
     homes = outputs(cloudformation, zones.stack)["HomeFileSystemId"]
     if left := empty(homes, zones.subnets(cloudformation)):
-        raise Problem(f"in Studio's subnets of the zones that are to go there still is {', '.join(left)}; deploy again later")
+        raise Problem(f"Studio's subnets in the zones that are to go still have {', '.join(left)}; deploy again later")
 
 
 def update(cloudformation, stack, request, keeps=1):

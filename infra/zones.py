@@ -69,5 +69,7 @@ def empty(file_system, subnets):
 
 
 def in_subnets(ec2, subnets):
-    pages = ec2.get_paginator("describe_network_interfaces").paginate(Filters=[{"Name": "subnet-id", "Values": subnets}])
-    return [f"{row['NetworkInterfaceId']} ({row['Description']})" for page in pages for row in page["NetworkInterfaces"]]
+    where = [{"Name": "subnet-id", "Values": subnets}]
+    pages = ec2.get_paginator("describe_network_interfaces").paginate(Filters=where)
+    rows = [row for page in pages for row in page["NetworkInterfaces"]]
+    return [f"{row['NetworkInterfaceId']} ({row['Description']})" for row in rows]
