@@ -3,9 +3,12 @@
 //! Network Firewall evaluates a `STRICT_ORDER` policy rule by rule: the first that passes or blocks a
 //! packet decides. Suricata sorts its rules by action first. With the order *drop, pass, reject, alert*
 //! one shape of policy comes out the same: first what drops, then what passes, then what refuses the
-//! rest. In that last part a silent `drop` is written as `rejectdst`, which sorts with the rejects and
-//! resets only the server's side: the client hears nothing, as from a drop. Any other shape (a drop
+//! rest. In that last part a silent `drop` is written as a reject of the server's side alone: it sorts with
+//! the rejects, and the client hears nothing, as from a drop. Any other shape (a drop
 //! between two passes, a reject before one) can't be reproduced, and is refused with an error.
+//!
+//! Suricata also goes on after a drop, and a later rule that rejects would still reset the client. So a
+//! rule that drops marks the connection, and those that refuse the rest pass by a marked one.
 //!
 //! Within each part Suricata goes by priority and then by sid, so all rules are numbered anew in the
 //! policy's order; [`Rendered::origins`] leads from the new number to the rule.
@@ -136,7 +139,7 @@ fn write(rules: Vec<(String, Rule)>, first_sid: u64) -> Result<Rendered> {
             group_before.clone_from(&group);
         }
         let silent = rule.action == Action::Drop;
-        rendered.text.push_str(&rule.write(plan.keyword(at, rule.action), number));
+        rendered.text.push_str(&rule.write(plan.keyword(at, &rule), plan.mark(at, &rule), number));
         rendered.text.push('\n');
         rendered.origins.insert(number, Origin { group, sid: rule.sid, silent });
     }
@@ -182,10 +185,26 @@ impl Plan {
         Ok(plan)
     }
 
-    fn keyword(&self, at: usize, action: Action) -> &'static str {
-        let behind = self.last_pass.map_or(self.any_reject, |last| at > last);
-        match action {
-            Action::Drop if behind => "rejectdst",
+    /// What a rule says besides of the mark that a drop leaves on a connection.
+    fn mark(&self, at: usize, rule: &Rule) -> Option<&'static str> {
+        match rule.action {
+            _ if !may_be_rejected(rule.protocol()) => None,
+            Action::Drop if !self.is_behind(at) => Some("flowbits:set,lab.dropped"),
+            Action::Drop | Action::Reject => Some("flowbits:isnotset,lab.dropped"),
+            Action::Pass | Action::Alert => None,
+        }
+    }
+
+    /// Whether a rule is one of those that refuse the rest.
+    fn is_behind(&self, at: usize) -> bool {
+        self.last_pass.map_or(self.any_reject, |last| at > last)
+    }
+
+    fn keyword(&self, at: usize, rule: &Rule) -> &'static str {
+        match rule.action {
+            // Of an answer, the server is the source.
+            Action::Drop if self.is_behind(at) && rule.is_about_answers() => "rejectsrc",
+            Action::Drop if self.is_behind(at) => "rejectdst",
             Action::Drop => "drop",
             Action::Pass => "pass",
             Action::Reject => "reject",
@@ -206,9 +225,13 @@ fn unknown(what: &str, given: &str) -> anyhow::Error {
 
 /// Refuses what Network Firewall would refuse too, before Suricata sees it.
 fn acceptable(action: Action, protocol: &str) -> Result<()> {
-    let over_tcp = ["tcp", "http", "tls", "smb", "ssh", "smtp", "dcerpc"];
-    if action == Action::Reject && !over_tcp.contains(&protocol) {
+    if action == Action::Reject && !may_be_rejected(protocol) {
         bail!("{protocol} reject is not supported");
     }
     Ok(())
+}
+
+/// Whether a protocol is one over TCP.
+fn may_be_rejected(protocol: &str) -> bool {
+    ["tcp", "http", "tls", "smb", "ssh", "smtp", "dcerpc"].contains(&protocol)
 }

@@ -60,13 +60,24 @@ impl Rule {
         }))
     }
 
-    /// The line again, with another action and another number.
-    pub(super) fn write(&self, keyword: &str, sid: u64) -> String {
-        let options: Vec<_> = self
-            .options
-            .iter()
-            .map(|option| if value(option, "sid").is_some() { format!("sid:{sid}") } else { option.clone() })
-            .collect();
+    /// The protocol that it looks at.
+    pub(super) fn protocol(&self) -> &str {
+        self.header.split(' ').next().unwrap_or_default()
+    }
+
+    /// Whether it looks at what servers say.
+    pub(super) fn is_about_answers(&self) -> bool {
+        let flows = self.options.iter().filter_map(|option| value(option, "flow"));
+        flows.flat_map(|flow| flow.split(',')).any(|word| ["to_client", "from_server"].contains(&word.trim()))
+    }
+
+    /// The line again, with another action, perhaps one more option, and another number.
+    pub(super) fn write(&self, keyword: &str, more: Option<&str>, sid: u64) -> String {
+        let own = self.options.iter().map(|option| match value(option, "sid") {
+            Some(_) => format!("sid:{sid}"),
+            None => option.clone(),
+        });
+        let options: Vec<String> = own.chain(more.map(str::to_owned)).collect();
         format!("{keyword} {} ({};)", self.header, options.join("; "))
     }
 }
