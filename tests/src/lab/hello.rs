@@ -30,6 +30,14 @@ pub(crate) fn client_hello(name: Option<&str>, padding: usize) -> Vec<u8> {
     [&[22, 3, 1], with_length(&message).as_slice()].concat()
 }
 
+/// The same in two TLS records, the first of which holds so many bytes of the message.
+pub(crate) fn in_two_records(hello: &[u8], bytes: usize) -> Vec<u8> {
+    let (head, message) = hello.split_at_checked(5).unwrap_or((hello, &[]));
+    let (first, second) = message.split_at_checked(bytes).unwrap_or((message, &[]));
+    let kind = head.get(..3).unwrap_or_default();
+    [first, second].map(|part| [kind, with_length(part).as_slice()].concat()).concat()
+}
+
 fn extension(kind: u8, content: &[u8]) -> Vec<u8> {
     [&[0, kind], with_length(content).as_slice()].concat()
 }

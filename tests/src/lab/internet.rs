@@ -84,7 +84,7 @@ impl Internet {
     }
 
     async fn start_all(&self, servers: &mut JoinSet<()>, addresses: &[Ipv4Addr]) -> Result<()> {
-        for port in [443, 8443] {
+        for port in [443, 853, 8443] {
             servers.spawn(self.clone().tls(everywhere_tcp(port).await?));
         }
         for port in [80, 8080] {

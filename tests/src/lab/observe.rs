@@ -2,10 +2,10 @@
 
 use std::io::{ErrorKind, Read};
 use std::mem::MaybeUninit;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
@@ -58,16 +58,20 @@ pub(crate) async fn send(namespace: &str, probes: &[Probe]) -> Result<Vec<Seen>>
 
 async fn converse(probe: &Probe) -> Result<Seen> {
     let begun = Instant::now();
-    let (outcome, port) = match probe.target {
+    let target = probe.target;
+    let (outcome, port) = match target {
+        _ if target.is_for_captures_only() => bail!("{target:?} can't be sent: it is for captures only"),
         Target::Tcp(host, port) => tcp(host, port, &probe.script).await,
         Target::Udp(host, port) => udp(host, port, &probe.script).await,
-        Target::Icmp(host) => icmp(host, &probe.script).await.map(|outcome| (outcome, 0)),
+        Target::Icmp(host) | Target::Ip(host, _) | Target::Fragment(host, _) => {
+            icmp(host, &probe.script).await.map(|outcome| (outcome, 0))
+        }
     }
     .with_context(|| format!("the probe {}", probe.name))?;
     Ok(Seen { outcome, port, elapsed: begun.elapsed() })
 }
 
-async fn tcp(host: Ipv4Addr, port: u16, script: &[Turn]) -> Result<(Outcome, u16)> {
+async fn tcp(host: IpAddr, port: u16, script: &[Turn]) -> Result<(Outcome, u16)> {
     let socket = TcpSocket::new_v4()?;
     // Bound before it connects: then its port is known even if it never does.
     socket.bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))?;
@@ -91,7 +95,7 @@ async fn tcp(host: Ipv4Addr, port: u16, script: &[Turn]) -> Result<(Outcome, u16
     Ok((outcome(talk).await, own_port))
 }
 
-async fn udp(host: Ipv4Addr, port: u16, script: &[Turn]) -> Result<(Outcome, u16)> {
+async fn udp(host: IpAddr, port: u16, script: &[Turn]) -> Result<(Outcome, u16)> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
     socket.connect((host, port)).await?;
     let own_port = socket.local_addr()?.port();
@@ -99,7 +103,7 @@ async fn udp(host: Ipv4Addr, port: u16, script: &[Turn]) -> Result<(Outcome, u16
         for turn in script {
             match turn {
                 Turn::Client(bytes) => socket.send(bytes).await?,
-                Turn::Server(_) => socket.recv(&mut [0; 2048]).await?,
+                Turn::Server(_) => socket.recv(&mut [0; 4096]).await?,
             };
         }
         Ok::<_, std::io::Error>(())
@@ -116,18 +120,18 @@ async fn outcome(talk: impl Future<Output = std::io::Result<()>>) -> Outcome {
     }
 }
 
-async fn icmp(host: Ipv4Addr, script: &[Turn]) -> Result<Outcome> {
+async fn icmp(host: IpAddr, script: &[Turn]) -> Result<Outcome> {
     let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?;
     socket.set_read_timeout(Some(PATIENCE))?;
     let Some(Turn::Client(payload)) = script.first() else { return Ok(Outcome::Answered) };
     let request = icmp_echo(8, payload);
-    socket.send_to(&request, &SocketAddrV4::new(host, 0).into())?;
+    socket.send_to(&request, &SocketAddr::from((host, 0)).into())?;
     let reply = icmp_echo(0, payload);
     tokio::task::spawn_blocking(move || wait_for(socket, host, &reply)).await?
 }
 
 /// Reads what arrives until it is the reply; a raw socket hears the namespace's other ICMP too.
-fn wait_for(mut socket: Socket, host: Ipv4Addr, reply: &[u8]) -> Result<Outcome> {
+fn wait_for(mut socket: Socket, host: IpAddr, reply: &[u8]) -> Result<Outcome> {
     let limit = Instant::now() + PATIENCE;
     while Instant::now() < limit {
         let mut peek = [MaybeUninit::uninit(); 1];
@@ -138,7 +142,7 @@ fn wait_for(mut socket: Socket, host: Ipv4Addr, reply: &[u8]) -> Result<Outcome>
         };
         let mut packet = [0; 2048];
         let length = socket.read(&mut packet)?;
-        let sender = from.as_socket_ipv4().map(|address| *address.ip());
+        let sender = from.as_socket().map(|address| address.ip());
         if sender == Some(host) && packet.get(..length).is_some_and(|packet| packet.ends_with(reply)) {
             return Ok(Outcome::Answered);
         }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::net::IpAddr;
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -84,8 +85,13 @@ fn parse(lines: &str) -> Result<Vec<Value>> {
 
 fn judgement(conversation: &Conversation, alerts: &[Value], drops: &[Value]) -> Judgement {
     let of_this = |event: &&Value| concerns(event, conversation.target, conversation.port);
-    // A reset to the server alone is the lab's way of writing a silent drop.
-    let rejected = |event: &Value| ["to_client", "both"].contains(&text(event, "/verdict/reject-target"));
+    // A reset to the server alone is the lab's way of writing a silent drop. Suricata calls the packet's source
+    // the client, even if it is the server.
+    let told = |event: &Value| match text(event, "/direction") {
+        "to_client" => "to_server",
+        _ => "to_client",
+    };
+    let rejected = |event: &Value| ["both", told(event)].contains(&text(event, "/verdict/reject-target"));
     if alerts.iter().filter(of_this).any(rejected) {
         Judgement::Rejected
     } else if drops.iter().any(|event| of_this(&event)) {
@@ -99,9 +105,14 @@ fn judgement(conversation: &Conversation, alerts: &[Value], drops: &[Value]) -> 
 pub(crate) fn concerns(event: &Value, target: Target, port: u16) -> bool {
     let protocol = text(event, "/proto");
     let either = |value: Value, keys: [&str; 2]| keys.iter().any(|key| event.get(key) == Some(&value));
+    let with_host =
+        || ["/src_ip", "/dest_ip"].iter().any(|place| text(event, place).parse() == Ok(target.host()));
     match target {
         Target::Tcp(..) => protocol == "TCP" && either(port.into(), ["src_port", "dest_port"]),
         Target::Udp(..) => protocol == "UDP" && either(port.into(), ["src_port", "dest_port"]),
-        Target::Icmp(host) => protocol == "ICMP" && either(host.to_string().into(), ["src_ip", "dest_ip"]),
+        Target::Icmp(IpAddr::V4(_)) => protocol == "ICMP" && with_host(),
+        Target::Icmp(IpAddr::V6(_)) => protocol == "IPv6-ICMP" && with_host(),
+        // A fragment has no ports, and of other protocols Suricata knows none.
+        Target::Ip(..) | Target::Fragment(..) => with_host(),
     }
 }

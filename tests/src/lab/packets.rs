@@ -1,7 +1,7 @@
-//! Conversations as captures, for the engine without namespaces: IPv4 packets as they would pass the
+//! Conversations as captures, for the engine without namespaces: IP packets as they would pass the
 //! firewall, in a pcap file.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::network::STUDIO;
@@ -9,6 +9,10 @@ use super::probe::{Target, Turn};
 
 /// The largest TCP payload that fits an Ethernet frame.
 const SEGMENT: usize = 1448;
+/// The largest payload of an IPv4 packet that fits there, a multiple of the eight bytes in which offsets count.
+const FRAGMENT: usize = 1480;
+/// The studio's address for IPv6, which its VPC doesn't have: none of `HOME_NET`.
+const STUDIO_6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x10, 2, 3, 0, 0, 10);
 
 const FIN: u8 = 1;
 const SYN: u8 = 2;
@@ -49,32 +53,53 @@ fn packets(conversation: &Conversation) -> Vec<Vec<u8>> {
         Target::Tcp(host, to) => Tcp::new(host, to, *port).whole(script),
         Target::Udp(host, to) => datagrams(script, host, 17, |from_studio, bytes| {
             let (source, destination) = if from_studio { (*port, to) } else { (to, *port) };
-            let length = u16::try_from(bytes.len() + 8).unwrap_or(u16::MAX);
-            let head = [source, destination, length, 0].map(u16::to_be_bytes).concat();
-            [head.as_slice(), bytes].concat()
+            udp(source, destination, bytes)
         }),
-        Target::Icmp(host) => {
+        Target::Icmp(host @ IpAddr::V4(_)) => {
             datagrams(script, host, 1, |from_studio, bytes| icmp_echo(if from_studio { 8 } else { 0 }, bytes))
         }
+        Target::Icmp(host @ IpAddr::V6(_)) => datagrams(script, host, 58, |from_studio, bytes| {
+            icmp_echo(if from_studio { 128 } else { 129 }, bytes)
+        }),
+        Target::Ip(host, protocol) => datagrams(script, host, protocol, |_, bytes| bytes.to_vec()),
+        Target::Fragment(host, to) => datagrams(script, host, 17, |_, bytes| udp(*port, to, bytes))
+            .into_iter()
+            .map(first_fragment)
+            .collect(),
     }
 }
 
 fn datagrams(
     script: &[Turn],
-    host: Ipv4Addr,
+    host: IpAddr,
     protocol: u8,
     build: impl Fn(bool, &[u8]) -> Vec<u8>,
 ) -> Vec<Vec<u8>> {
+    let studio = address_towards(host);
     let one = |turn: &Turn| match turn {
-        Turn::Client(bytes) => ip(STUDIO, host, protocol, &build(true, bytes)),
-        Turn::Server(bytes) => ip(host, STUDIO, protocol, &build(false, bytes)),
+        Turn::Client(bytes) => ip(studio, host, protocol, &build(true, bytes)),
+        Turn::Server(bytes) => ip(host, studio, protocol, &build(false, bytes)),
     };
-    script.iter().map(one).collect()
+    script.iter().flat_map(one).collect()
+}
+
+/// The studio's address in its conversations with a host.
+fn address_towards(host: IpAddr) -> IpAddr {
+    match host {
+        IpAddr::V4(_) => STUDIO.into(),
+        IpAddr::V6(_) => STUDIO_6.into(),
+    }
+}
+
+fn udp(source: u16, destination: u16, bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len() + 8).unwrap_or(u16::MAX);
+    let head = [source, destination, length, 0].map(u16::to_be_bytes).concat();
+    [head.as_slice(), bytes].concat()
 }
 
 /// A TCP connection in the making.
 struct Tcp {
-    host: Ipv4Addr,
+    host: IpAddr,
     /// The studio's port and the server's.
     ports: [u16; 2],
     /// The next sequence number of the studio and of the server.
@@ -83,7 +108,7 @@ struct Tcp {
 }
 
 impl Tcp {
-    fn new(host: Ipv4Addr, to: u16, port: u16) -> Self {
+    fn new(host: IpAddr, to: u16, port: u16) -> Self {
         Self { host, ports: [port, to], next: [1_000, 5_000], packets: Vec::new() }
     }
 
@@ -115,8 +140,9 @@ impl Tcp {
         segment.extend(bytes);
         let taken = u32::try_from(bytes.len()).unwrap_or(0) + u32::from(flags & (SYN | FIN) != 0);
         *sequence = sequence.wrapping_add(taken);
-        let (source, destination) = if from_studio { (STUDIO, self.host) } else { (self.host, STUDIO) };
-        self.packets.push(ip(source, destination, 6, &segment));
+        let studio = address_towards(self.host);
+        let (source, destination) = if from_studio { (studio, self.host) } else { (self.host, studio) };
+        self.packets.extend(ip(source, destination, 6, &segment));
     }
 }
 
@@ -129,16 +155,61 @@ pub(crate) fn icmp_echo(kind: u8, payload: &[u8]) -> Vec<u8> {
     message
 }
 
-/// An IPv4 packet. The sums of TCP and UDP are left out: the engine is told not to look at them.
-fn ip(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(payload.len() + 20).unwrap_or(u16::MAX).to_be_bytes();
-    let mut packet = vec![0x45, 0, length[0], length[1], 0, 0, 0x40, 0, 64, protocol, 0, 0];
-    packet.extend(source.octets());
-    packet.extend(destination.octets());
-    let sum = checksum(&packet);
-    packet.splice(10..12, sum);
-    packet.extend(payload);
+/// What it takes of packets between two addresses of one version. The sums of TCP and UDP are left out: the
+/// engine is told not to look at them.
+fn ip(source: IpAddr, destination: IpAddr, protocol: u8, payload: &[u8]) -> Vec<Vec<u8>> {
+    match (source, destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => ip4(source, destination, protocol, payload),
+        (IpAddr::V6(source), IpAddr::V6(destination)) => vec![ip6(source, destination, protocol, payload)],
+        _ => Vec::new(),
+    }
+}
+
+/// One packet, or the fragments of one that is too long.
+fn ip4(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, payload: &[u8]) -> Vec<Vec<u8>> {
+    let last = payload.len().saturating_sub(1) / FRAGMENT;
+    // All fragments of a packet have an identification in common.
+    let identification = if last == 0 { [0, 0] } else { checksum(payload) };
+    let fragment = |(place, part): (usize, &[u8])| {
+        let length = u16::try_from(part.len() + 20).unwrap_or(u16::MAX).to_be_bytes();
+        let offset = u16::try_from(place * FRAGMENT / 8).unwrap_or(u16::MAX);
+        let flags = match (last, place < last) {
+            (0, _) => 0x4000,
+            (_, more) => offset | if more { MORE_FRAGMENTS } else { 0 },
+        };
+        let mut packet = vec![0x45, 0];
+        packet.extend([length, identification, flags.to_be_bytes()].concat());
+        packet.extend([64, protocol, 0, 0]);
+        packet.extend(source.octets());
+        packet.extend(destination.octets());
+        with_sum(&mut packet);
+        packet.extend(part);
+        packet
+    };
+    payload.chunks(FRAGMENT).enumerate().map(fragment).collect()
+}
+
+/// The flag in a packet's header that says that others follow.
+const MORE_FRAGMENTS: u16 = 0x2000;
+
+/// Makes a whole packet the first fragment of a longer one.
+fn first_fragment(mut packet: Vec<u8>) -> Vec<u8> {
+    packet.splice(4..8, [0x12, 0x34].into_iter().chain(MORE_FRAGMENTS.to_be_bytes()));
+    packet.splice(10..12, [0, 0]);
+    with_sum(&mut packet);
     packet
+}
+
+/// Puts the sum of an IPv4 header into its place.
+fn with_sum(packet: &mut Vec<u8>) {
+    let sum = checksum(packet.get(..20).unwrap_or(packet));
+    packet.splice(10..12, sum);
+}
+
+fn ip6(source: Ipv6Addr, destination: Ipv6Addr, protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len()).unwrap_or(u16::MAX).to_be_bytes();
+    let head = [0x60, 0, 0, 0, length[0], length[1], protocol, 64];
+    [head.as_slice(), &source.octets(), &destination.octets(), payload].concat()
 }
 
 /// The internet checksum of RFC 1071.

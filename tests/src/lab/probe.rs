@@ -1,8 +1,8 @@
 //! Probes: short conversations that a firewall should judge, each described once for both engines.
 
-use std::net::Ipv4Addr;
+mod web;
 
-use super::hello::client_hello;
+use std::net::IpAddr;
 
 /// TCP and UDP port of a server that returns what it hears.
 pub const ECHO_PORT: u16 = 9000;
@@ -24,11 +24,34 @@ pub struct Probe {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// A TCP connection to a port.
-    Tcp(Ipv4Addr, u16),
+    Tcp(IpAddr, u16),
     /// Datagrams to a UDP port.
-    Udp(Ipv4Addr, u16),
+    Udp(IpAddr, u16),
     /// An ICMP echo.
-    Icmp(Ipv4Addr),
+    Icmp(IpAddr),
+    /// Packets of another IP protocol, by its number.
+    Ip(IpAddr, u8),
+    /// The first fragment of a UDP datagram to a port, whose rest is never sent.
+    Fragment(IpAddr, u16),
+}
+
+impl Target {
+    /// Who is at the other end.
+    pub fn host(self) -> IpAddr {
+        match self {
+            Self::Tcp(host, _)
+            | Self::Udp(host, _)
+            | Self::Icmp(host)
+            | Self::Ip(host, _)
+            | Self::Fragment(host, _) => host,
+        }
+    }
+
+    /// Whether only a capture can hold it: the namespaces have no IPv6, and what is no program's to send
+    /// isn't sent there.
+    pub fn is_for_captures_only(self) -> bool {
+        self.host().is_ipv6() || matches!(self, Self::Ip(..) | Self::Fragment(..))
+    }
 }
 
 /// One turn of a conversation.
@@ -45,107 +68,115 @@ impl Probe {
         Self { name: name.into(), target, script }
     }
 
+    /// The same to another port, where there are ports.
+    #[must_use]
+    pub fn on_port(mut self, port: u16) -> Self {
+        if let Target::Tcp(_, to) | Target::Udp(_, to) | Target::Fragment(_, to) = &mut self.target {
+            *to = port;
+        }
+        self
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
+    }
+
+    /// A TCP connection on which the client says these things, each in a packet of its own, and the server
+    /// returns them.
+    pub fn tcp_echo(host: impl Into<IpAddr>, said: &[&[u8]]) -> Self {
+        let mut script: Vec<Turn> = said.iter().map(|bytes| Turn::Client(bytes.to_vec())).collect();
+        script.push(Turn::Server(said.concat()));
+        Self::new("TCP", Target::Tcp(host.into(), ECHO_PORT), script)
+    }
+
+    /// A datagram that has to be cut to fit the wire, and the server's answer.
+    pub fn udp_in_fragments(host: impl Into<IpAddr>) -> Self {
+        let long = vec![0x55; 3000];
+        let script = vec![Turn::Client(long.clone()), Turn::Server(long)];
+        Self::new("UDP in fragments", Target::Udp(host.into(), ECHO_PORT), script)
+    }
+
+    /// The beginning of such a datagram, and nothing more.
+    pub fn first_fragment(host: impl Into<IpAddr>) -> Self {
+        let script = vec![Turn::Client(vec![0x55; 1024])];
+        Self::new("the first fragment of a UDP datagram", Target::Fragment(host.into(), ECHO_PORT), script)
+    }
+
+    /// GRE, which carries packets in packets.
+    pub fn gre(host: impl Into<IpAddr>) -> Self {
+        // No options, and IPv4 inside.
+        let inside = [&[0, 0, 8, 0], [0x45; 40].as_slice()].concat();
+        let script = vec![Turn::Client(inside.clone()), Turn::Server(inside)];
+        Self::new("GRE", Target::Ip(host.into(), 47), script)
+    }
+
     /// SSH: both sides say who they are, the server without waiting.
-    pub fn ssh(host: Ipv4Addr) -> Self {
+    pub fn ssh(host: impl Into<IpAddr>) -> Self {
         let script = vec![server("SSH-2.0-OpenSSH_9.2p1 lab\r\n"), client("SSH-2.0-OpenSSH_9.2p1\r\n")];
-        Self::new("SSH", Target::Tcp(host, 22), script)
+        Self::new("SSH", Target::Tcp(host.into(), 22), script)
     }
 
     /// SSH on the port of HTTPS, the client speaking first.
-    pub fn ssh_on_443(host: Ipv4Addr) -> Self {
+    pub fn ssh_on_443(host: impl Into<IpAddr>) -> Self {
         let script = vec![client("SSH-2.0-OpenSSH_9.2p1\r\n"), server("SSH-2.0-OpenSSH_9.2p1 lab\r\n")];
-        Self::new("SSH on port 443", Target::Tcp(host, 443), script)
+        Self::new("SSH on port 443", Target::Tcp(host.into(), 443), script)
     }
 
     /// QUIC: the long header of a version 1 Initial, in a datagram of the size that it must have.
-    pub fn quic(host: Ipv4Addr) -> Self {
+    pub fn quic(host: impl Into<IpAddr>) -> Self {
         let mut initial = vec![0xc3, 0, 0, 0, 1, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0x44, 0x9e];
         initial.resize(1200, 0x5a);
-        Self::new("QUIC (UDP 443)", Target::Udp(host, 443), vec![Turn::Client(initial), server("answer")])
+        Self::new(
+            "QUIC (UDP 443)",
+            Target::Udp(host.into(), 443),
+            vec![Turn::Client(initial), server("answer")],
+        )
     }
 
     /// A DNS question to a resolver outside.
-    pub fn dns(host: Ipv4Addr) -> Self {
+    pub fn dns(host: impl Into<IpAddr>) -> Self {
         let script = vec![Turn::Client(dns_question(0)), Turn::Server(dns_question(0x80))];
-        Self::new("DNS to an outside resolver", Target::Udp(host, 53), script)
+        Self::new("DNS to an outside resolver", Target::Udp(host.into(), 53), script)
     }
 
     /// The same over TCP.
-    pub fn dns_over_tcp(host: Ipv4Addr) -> Self {
+    pub fn dns_over_tcp(host: impl Into<IpAddr>) -> Self {
         let long = |question: Vec<u8>| [&[0, 29], question.as_slice()].concat();
         let script = vec![Turn::Client(long(dns_question(0))), Turn::Server(long(dns_question(0x80)))];
-        Self::new("DNS over TCP to an outside resolver", Target::Tcp(host, 53), script)
+        Self::new("DNS over TCP to an outside resolver", Target::Tcp(host.into(), 53), script)
     }
 
     /// UDP of no known protocol.
-    pub fn udp(host: Ipv4Addr) -> Self {
-        Self::new("UDP on another port", Target::Udp(host, ECHO_PORT), vec![client("hello"), server("hello")])
+    pub fn udp(host: impl Into<IpAddr>) -> Self {
+        Self::new(
+            "UDP on another port",
+            Target::Udp(host.into(), ECHO_PORT),
+            vec![client("hello"), server("hello")],
+        )
     }
 
     /// TCP of no known protocol; the client speaks first.
-    pub fn raw_tcp(host: Ipv4Addr) -> Self {
-        Self::new("raw TCP", Target::Tcp(host, ECHO_PORT), vec![client("hello\n"), server("hello\n")])
+    pub fn raw_tcp(host: impl Into<IpAddr>) -> Self {
+        Self::new("raw TCP", Target::Tcp(host.into(), ECHO_PORT), vec![client("hello\n"), server("hello\n")])
     }
 
     /// TCP of no known protocol; the server speaks first.
-    pub fn raw_tcp_server_first(host: Ipv4Addr) -> Self {
+    pub fn raw_tcp_server_first(host: impl Into<IpAddr>) -> Self {
         let script = vec![server("220 a server that speaks first\r\n")];
-        Self::new("raw TCP, the server speaks first", Target::Tcp(host, GREETING_PORT), script)
+        Self::new("raw TCP, the server speaks first", Target::Tcp(host.into(), GREETING_PORT), script)
     }
 
     /// A ping.
-    pub fn icmp(host: Ipv4Addr) -> Self {
+    pub fn icmp(host: impl Into<IpAddr>) -> Self {
         let script = vec![client("are you there? I am."), server("are you there? I am.")];
-        Self::new("ICMP echo", Target::Icmp(host), script)
-    }
-
-    /// TLS without a server name.
-    pub fn tls_without_name(host: Ipv4Addr) -> Self {
-        Self::tls("TLS without SNI", host, None)
-    }
-
-    /// TLS with the address itself as the server name.
-    pub fn tls_to_address(host: Ipv4Addr) -> Self {
-        Self::tls("TLS to a bare IP address", host, Some(&host.to_string()))
-    }
-
-    /// TLS with a server name.
-    pub fn tls_to(name: &str, host: Ipv4Addr) -> Self {
-        Self::tls(&format!("TLS to {name}"), host, Some(name))
-    }
-
-    /// TLS with a server name, the `ClientHello` as long as post-quantum key exchange makes it and cut
-    /// within the name.
-    pub fn tls_in_two_segments(name: &str, host: Ipv4Addr) -> Self {
-        let hello = client_hello(Some(name), 1400);
-        let (first, second) = hello.split_at_checked(60).unwrap_or((&hello, &[]));
-        let script = vec![Turn::Client(first.to_vec()), Turn::Client(second.to_vec()), tls_answer()];
-        Self::new(format!("TLS to {name}, its ClientHello in two packets"), Target::Tcp(host, 443), script)
-    }
-
-    fn tls(name: &str, host: Ipv4Addr, sni: Option<&str>) -> Self {
-        let script = vec![Turn::Client(client_hello(sni, 0)), tls_answer()];
-        Self::new(name, Target::Tcp(host, 443), script)
-    }
-
-    /// Plain HTTP to a name.
-    pub fn http_to(name: &str, host: Ipv4Addr) -> Self {
-        Self::http(&format!("HTTP to {name}"), host, name)
-    }
-
-    /// Plain HTTP with the address itself as the host.
-    pub fn http_to_address(host: Ipv4Addr) -> Self {
-        Self::http("HTTP to a bare IP address", host, &host.to_string())
-    }
-
-    fn http(name: &str, address: Ipv4Addr, host: &str) -> Self {
-        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: probe\r\n\r\n");
-        let script = vec![client(&request), server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")];
-        Self::new(name, Target::Tcp(address, 80), script)
+        Self::new("ICMP echo", Target::Icmp(host.into()), script)
     }
 
     /// All that may not pass whatever is allowed, with `host` at the other end.
-    pub fn forbidden(host: Ipv4Addr) -> Vec<Self> {
+    pub fn forbidden(host: impl Into<IpAddr>) -> Vec<Self> {
+        let host = host.into();
         vec![
             Self::ssh(host),
             Self::ssh_on_443(host),
@@ -169,14 +200,6 @@ fn client(text: &str) -> Turn {
 
 fn server(text: &str) -> Turn {
     Turn::Server(text.as_bytes().to_vec())
-}
-
-/// The beginning of a `ServerHello`.
-fn tls_answer() -> Turn {
-    let mut hello = vec![22, 3, 3, 0, 42, 2, 0, 0, 38, 3, 3];
-    hello.extend([5; 32]);
-    hello.extend([0, 0x13, 1, 0]);
-    Turn::Server(hello)
 }
 
 /// A question for the address of `example.com`; with 0x80 as `flags`, an answer to it.

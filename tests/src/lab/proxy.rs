@@ -68,7 +68,7 @@ impl Proxy {
 impl Routes {
     async fn handle(&self, mut client: TcpStream) -> Result<()> {
         let asked = timeout(PATIENCE, read_request(&mut client)).await.context("no request")??;
-        let target = Target::Tcp(self.address_of(&asked.host)?, asked.port);
+        let target = Target::Tcp(self.address_of(&asked.host)?.into(), asked.port);
         let first = if asked.tunnel {
             client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
             read_flight(&mut client).await?

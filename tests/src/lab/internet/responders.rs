@@ -21,8 +21,8 @@ pub(super) async fn start(servers: &mut JoinSet<()>, addresses: &[Ipv4Addr]) -> 
     servers.spawn(greet(everywhere_tcp(53).await?, b""));
     // One socket an address: an answer must come from where the question went.
     for address in addresses {
-        for (port, answer) in [(53, dns_answer as Answer), (443, <[u8]>::to_vec), (ECHO_PORT, <[u8]>::to_vec)]
-        {
+        for port in [53, 443, 853, ECHO_PORT] {
+            let answer: Answer = if port == 53 { dns_answer } else { <[u8]>::to_vec };
             let socket = UdpSocket::bind((*address, port)).await;
             servers.spawn(reply(socket.with_context(|| format!("cannot serve UDP port {port}"))?, answer));
         }
@@ -51,7 +51,7 @@ async fn echo(mut stream: TcpStream, greeting: &'static [u8]) {
 }
 
 async fn reply(socket: UdpSocket, answer: Answer) {
-    let mut heard = vec![0; 2048];
+    let mut heard = vec![0; 4096];
     while let Ok((length, from)) = socket.recv_from(&mut heard).await {
         let _ = socket.send_to(&answer(heard.get(..length).unwrap_or(&[])), from).await;
     }
