@@ -11,9 +11,7 @@
 //!
 //! What neither reproduces: the time that a change takes to reach AWS's endpoints, capacity, rule groups
 //! in other orders than [`policy`] says, and `StartFlowFlush`: a connection that passed once goes on
-//! after its rule is gone. Where one packet meets a rule that drops and a later one that rejects, the
-//! client is reset, though the record rightly names the first. The offline engine judges a connection by
-//! what its client says first.
+//! after its rule is gone. The offline engine judges a connection by what its client says first.
 
 mod command;
 mod configuration;
@@ -31,6 +29,7 @@ mod records;
 mod shipper;
 mod studio;
 mod suricata;
+pub mod template;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -51,6 +50,7 @@ pub use probe::Probe;
 pub use shipper::Shipper;
 pub use studio::{Run, Studio};
 pub use suricata::version;
+pub use template::{BlockAction, Template};
 
 use configuration::Configuration;
 use internet::{Host, Internet};
@@ -233,6 +233,9 @@ impl Lab {
 
     /// Sends probes all at once.
     pub async fn probes(&self, probes: &[Probe]) -> Result<Vec<Observation>> {
+        if probes.is_empty() {
+            return Ok(Vec::new());
+        }
         let before = self.records().len();
         let seen = match &self.engine {
             Running::Inline { network, .. } => observe::send(&network.studio, probes).await?,

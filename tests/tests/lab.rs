@@ -13,13 +13,10 @@ use aws_sdk_networkfirewall::types::{
     RulesSourceList, StatefulEngineOptions, StatefulRuleGroupReference, StatefulRuleOptions, SubnetMapping,
     TargetType,
 };
-use egress::domain::DomainPattern;
-use egress::request::RequestId;
-use tests::granted::rules_for;
 use tests::lab::policy::Source;
 use tests::lab::{
-    Engine, GIT_REPOSITORY, Lab, ListAction, Outcome, PYTHON_PACKAGE, Policy, Probe, RuleGroup, Shipper,
-    fetch,
+    BlockAction, Engine, GIT_REPOSITORY, Lab, Outcome, PYTHON_PACKAGE, Policy, Probe, RuleGroup, Shipper,
+    Template, fetch,
 };
 use tests::local_aws::LocalAws;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -31,38 +28,9 @@ fn engines() -> Result<Vec<Engine>> {
     })
 }
 
-/// The rules of a group of the template, which are told by their range of sids.
-fn template_rules(range: &str) -> Result<String> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/firewall.yaml");
-    let template = std::fs::read_to_string(path).context(path)?;
-    let rules: Vec<_> = template
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.starts_with('#') && line.contains(&format!("sid:{range}")))
-        .map(|line| line.replace("${Block}", "reject"))
-        .collect();
-    assert!(!rules.is_empty(), "no rules with sid:{range}… in {path}");
-    Ok(rules.join("\n"))
-}
-
 /// The policy that the templates deploy, with these names granted beside the baseline's.
 fn policy(granted: &[&str]) -> Result<Policy> {
-    let domains = granted.iter().map(|name| DomainPattern::parse(name)).collect::<Result<_, _>>()?;
-    let grants = rules_for(RequestId::try_from("req-0123456789ab".to_owned())?, domains)
-        .context("the rules have become a list")?;
-    Ok(Policy {
-        default_actions: vec![
-            "aws:drop_established_app_layer_to_server".into(),
-            "aws:alert_established_app_layer_to_server".into(),
-        ],
-        groups: vec![
-            RuleGroup::rules("guard", &template_rules("90000")?),
-            RuleGroup::rules("grants", &grants),
-            RuleGroup::domains("baseline", ListAction::Allow, &[".kaggle.com"]),
-            RuleGroup::rules("last word", &template_rules("99000")?),
-        ],
-        ..Policy::default()
-    })
+    Template { allowed: &[".kaggle.com"], denied: &[], block: BlockAction::Reject, granted }.policy()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,7 +159,7 @@ async fn the_default_action_drops_in_silence_and_logs_once() -> Result<()> {
     for engine in engines()? {
         let lab = Lab::start(engine).await?;
         let mut bare = policy(&[])?;
-        bare.groups.retain(|group| group.name == "baseline");
+        bare.groups.retain(|group| group.name == "Baseline");
         lab.load(&bare).await?;
         let (github, kaggle) = (lab.address("github.com")?, lab.address("kaggle.com")?);
         let split = lab.probe(&Probe::tls_in_two_segments("kaggle.com", kaggle)).await?;
