@@ -80,6 +80,8 @@ pub(super) fn condition<'r>(
         ("flow", Some(value)) => return flow(value, packet),
         ("flowbits", Some(value)) => flowbits(value, bits),
         ("flags", Some(value)) => (value.split(',').next() == Some("S")).then_some(packet == Packet::First),
+        // A client's TCP is never in fragments.
+        ("fragbits", Some("M")) | ("fragoffset", Some(">0")) => Some(false),
         ("dsize", Some(value)) => data_size(value, packet),
         ("stream_size", Some(value)) => stream_size(value, packet),
         ("ip_proto", Some(value)) => ip_protocol(value, protocol),

@@ -8,6 +8,9 @@ use super::suricata::{self, Keyword, Pattern};
 /// The guard's condition for an IPv4 address in the place of a name, which no name meets.
 const ADDRESS: &str = r#""/^[0-9]+(?:\.[0-9]+){3}$/""#;
 
+/// The guard's condition for what is in no name.
+const NOT_IN_A_NAME: &str = r#""/[^a-z0-9._-]/""#;
+
 /// What stands where a condition looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Buffer<'a> {
@@ -66,11 +69,8 @@ impl<'a, 'r> Reading<'a, 'r> {
                 done
             }
             ("bsize", Some(size)) => self.size(size),
-            ("pcre", Some(ADDRESS)) => match &self.buffer {
-                Buffer::Whole(name) => is_dotted_quad(name).into(),
-                Buffer::Absent => Meets::No,
-                _ => Meets::Unclear("pcre"),
-            },
+            ("pcre", Some(ADDRESS)) => self.expression(is_dotted_quad),
+            ("pcre", Some(NOT_IN_A_NAME)) => self.expression(|name| !name.iter().copied().all(is_in_a_name)),
             (name, None) if name == "pkt_data" || is_buffer(name) => {
                 let done = self.finish();
                 self.buffer = buffer(name, self.connection, self.packet);
@@ -126,6 +126,15 @@ impl<'a, 'r> Reading<'a, 'r> {
                 Meets::Yes
             }
             None => Meets::Unclear("content"),
+        }
+    }
+
+    /// What a regular expression says that is known here.
+    fn expression(&self, matches: impl Fn(&[u8]) -> bool) -> Meets<'r> {
+        match &self.buffer {
+            Buffer::Whole(name) => matches(name).into(),
+            Buffer::Absent => Meets::No,
+            _ => Meets::Unclear("pcre"),
         }
     }
 
@@ -223,6 +232,10 @@ fn stands_earlier(buffer: &Buffer<'_>, content: &Content<'_>) -> bool {
 fn is_dotted_quad(text: &[u8]) -> bool {
     let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
     text.split(|byte| *byte == b'.').count() == 4 && text.split(|byte| *byte == b'.').all(is_number)
+}
+
+fn is_in_a_name(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte)
 }
 
 /// Whether a domain list's entry meets a name, as the rule does that Network Firewall makes of it

@@ -102,10 +102,12 @@ fn sees<'r>(rule: &Rule<'r>, protocol: Protocol, packet: Packet) -> Meets<'r> {
     there
 }
 
-/// Whether the client, or the server, has one of the addresses: the client's are in `$HOME_NET`, the server's not.
+/// Whether the client, or the server, has one of the addresses: the client's are in `$HOME_NET`, the server's not,
+/// and the way is IPv4.
 fn is_at(addresses: &str, client: bool) -> Meets<'_> {
     match addresses {
         "any" | "0.0.0.0/0" => Meets::Yes,
+        "::/0" => Meets::No,
         "$HOME_NET" | "!$EXTERNAL_NET" => client.into(),
         "$EXTERNAL_NET" | "!$HOME_NET" => (!client).into(),
         others => Meets::Unclear(others),
@@ -272,5 +274,21 @@ mod tests {
         tcp $HOME_NET any -> $EXTERNAL_NET any (xbits:isset,a; sid:1;)
             First? Part? Name? More? | First? Part? Name? More?
         "#);
+    }
+
+    #[test]
+    fn what_the_guard_drops_is_no_connection_by_a_name() {
+        let there = "$HOME_NET any -> $EXTERNAL_NET any";
+        for never in [
+            format!("ip {there} (fragbits:M; sid:1;)"),
+            format!("ip {there} (fragoffset:>0; sid:1;)"),
+            "ip ::/0 any -> any any (sid:1;)".to_owned(),
+        ] {
+            assert_eq!(met(&never), "none | none", "{never}");
+        }
+        let odd = format!("http {there} (http.host; content:\".\"; pcre:\"/[^a-z0-9._-]/\"; sid:1;)");
+        assert_eq!(met(&odd), "none | More?");
+        let answer = "tcp $EXTERNAL_NET any -> $HOME_NET any (flow:to_client,established; dsize:>0; sid:1;)";
+        assert_eq!(met(answer), "Answer | Answer");
     }
 }
