@@ -40,7 +40,10 @@ PARAMETERS := \
 	TicketAuthorizationsArn:TICKET_AUTHORIZATIONS_ARN \
 	PartnerEventBusName:PARTNER_EVENT_BUS_NAME \
 	PartnerAdapter:PARTNER_ADAPTER \
+	AlertLogDestination:ALERT_LOG_DESTINATION \
 	AlertLogRetentionDays:ALERT_LOG_RETENTION_DAYS \
+	FlowLogDestination:FLOW_LOG_DESTINATION \
+	FlowLogRetentionDays:FLOW_LOG_RETENTION_DAYS \
 	FunctionLogRetentionDays:FUNCTION_LOG_RETENTION_DAYS \
 	SecurityHubFindings:SECURITY_HUB_FINDINGS \
 	AlarmEmail:ALARM_EMAIL

@@ -42,8 +42,8 @@ const RESOURCES: [(&str, usize, usize, usize); 17] = [
     ("AWS::SageMaker::UserProfile", 1, 2, 0),
     ("AWS::EFS::FileSystem", 1, 1, 0),
     ("AWS::S3::Bucket", 2, 2, 0),
-    // Here the topics have one, too.
-    ("AWS::KMS::Key", 2, 3, 0),
+    // Here the topics and the log groups have one, too.
+    ("AWS::KMS::Key", 2, 4, 0),
 ];
 
 /// Each zone's subnets: the firewall's, the NAT gateway's, Studio's. The first three are the article's.
