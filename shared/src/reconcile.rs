@@ -49,6 +49,8 @@ pub struct Reconciled {
     pub live: Vec<LiveGrant>,
     /// The grants that can't stand in the rule groups whole, and why.
     pub unplaced: BTreeMap<RequestId, String>,
+    /// How many units of capacity are left in the rule groups that could be read.
+    pub units_left: u64,
     /// Why one of the rule groups couldn't be read: then only what has ended was taken out of the others.
     pub unreadable: Option<FirewallError>,
     /// The events about it that wait in the outbox: what was found changed by hand, and each write.
@@ -136,7 +138,7 @@ async fn attempt<F: Firewall, L: Ledger>(
     let (live, own) = tokio::join!(live_at(ledger, now), own_targets(ledger, &groups));
     let (live, own) = (live?, own?);
     let refused = without.refused(&groups, &unreadable);
-    let Plan { groups: mut plans, unplaced } = rules::plan(&groups, &live, &own, &refused);
+    let Plan { groups: mut plans, unplaced, units_left } = rules::plan(&groups, &live, &own, &refused);
     if !unreadable.is_empty() {
         // What seems to be missing may stand where nobody can look.
         plans.iter_mut().filter_map(|plan| plan.drift.as_mut()).for_each(|drift| drift.missing.clear());
@@ -172,7 +174,7 @@ async fn attempt<F: Firewall, L: Ledger>(
         return Ok(Attempt::Overtaken);
     }
     let unreadable = unreadable.into_values().next();
-    Ok(Attempt::Done(Reconciled { versions, live, unplaced, unreadable, told: Vec::new() }))
+    Ok(Attempt::Done(Reconciled { versions, live, unplaced, units_left, unreadable, told: Vec::new() }))
 }
 
 /// Where it is read from and written to, and when.
@@ -338,7 +340,7 @@ pub async fn would_fit<F: Firewall, L: Ledger>(
         waits: false,
         extends: None,
     });
-    let Plan { groups: plans, unplaced } = rules::plan(&groups, &live, &own, &BTreeMap::new());
+    let Plan { groups: plans, unplaced, .. } = rules::plan(&groups, &live, &own, &BTreeMap::new());
     let mut fits = !unplaced.contains_key(&request.id);
     for (group, plan) in groups.into_iter().zip(plans) {
         if plan.content == group.content || !fits {

@@ -55,7 +55,7 @@ use crate::owners::Owners;
 use crate::s3::{FileError, Files, NoObject, ObjectRef, Pieces};
 use crate::security_hub::{ImportError, SecurityHub};
 use crate::tally::Tally;
-use crate::uses::Use;
+use crate::uses::{FirstUse, Use};
 use crate::windows::{StoreError, Windows};
 
 /// The function.
@@ -171,6 +171,9 @@ impl<S: Windows + Evidence, B: Bus, O: Owners, D: DeadLetters, F: Files> Alerts<
         let owners = self.owners.owners(&tally.connections.sources(), now).await?;
         let alerts = self.count(&batch.id, &tally.connections, &owners, now, &mut figures).await?;
         let first = evidence::count_all(&self.store, &batch.id, &uses, now, self.jitter).await?;
+        for Use { grant, first: FirstUse { host, source, .. }, .. } in &first {
+            tracing::info!(batch = %batch.id, request_id = %grant, host, %source, "first use of a grant");
+        }
         let blocked = |alert| Event::new(source::ALERTS, "TrafficBlocked", alert);
         let grant_used = |first: &&Use| Event::new(source::ALERTS, "GrantUsed", &alert::grant_used(first));
         let events = alerts.iter().map(blocked).chain(first.iter().map(grant_used));

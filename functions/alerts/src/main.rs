@@ -23,7 +23,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let now = Timestamp::now();
         let handled = alerts.handle(event.payload, now).await.inspect_err(|error: &AlertsError| {
-            tracing::error!(%error, request_id = event.context.request_id, "the event was not worked off");
+            tracing::error!(%error, "the event was not worked off");
         });
         handled.map(|figures| figures.lines(project, now).iter().for_each(|line| println!("{line}")))
     }))

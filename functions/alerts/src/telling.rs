@@ -1,5 +1,6 @@
 //! A batch's blocked connections are counted, and what it owes of them is told.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -13,12 +14,32 @@ use crate::Alerts;
 use crate::alert::{self, Owed};
 use crate::batch::BatchId;
 use crate::blocked::Connections;
-use crate::figures::Figures;
+use crate::figures::{Figures, Reason};
 use crate::findings::Names;
 use crate::groups::Group;
 use crate::plan::{Claims, Owing, Plan, plan};
 use crate::quiet::{earlier, is_quiet};
 use crate::windows::{AT_ONCE, Known, StoreError, Windows};
+
+/// So many groups of a batch are logged one by one.
+const MOST_LOGGED: usize = 50;
+
+/// Writes into the log who was blocked from what, for the saved queries: the largest groups, and the rest as one.
+fn log(batch: &BatchId, groups: &[Group<'_>]) {
+    let mut largest: Vec<&Group<'_>> = groups.iter().collect();
+    largest.sort_by_key(|group| Reverse(group.counts.connections));
+    for group in largest.iter().take(MOST_LOGGED) {
+        let (first, connections) = (&group.first, group.counts.connections);
+        let owner = group.owner.whose().unwrap_or_else(|| first.source.to_string());
+        let (domain, reason) = (&*group.key.domain, Reason::of(group).name());
+        tracing::info!(%batch, owner, source = %first.source, domain, destination = %first.destination, reason, connections, "blocked");
+    }
+    let rest: Vec<u64> = largest.iter().skip(MOST_LOGGED).map(|group| group.counts.connections).collect();
+    if !rest.is_empty() {
+        let (groups, connections) = (rest.len(), rest.iter().sum::<u64>());
+        tracing::info!(%batch, owner = "others", domain = "others", reason = "Others", groups, connections, "blocked");
+    }
+}
 
 impl<S: Windows, B, O, D, F> Alerts<S, B, O, D, F> {
     /// Counts the connections of a batch; answers the alerts that it owes.
@@ -32,6 +53,7 @@ impl<S: Windows, B, O, D, F> Alerts<S, B, O, D, F> {
     ) -> Result<Vec<TrafficBlocked>, StoreError> {
         let groups = connections.groups(owners, self.config.alerts.window);
         figures.add_blocked(&groups);
+        log(batch, &groups);
         let names =
             Names::of(groups.iter().map(|one| (&*one.key.owner, one.key.start, one.counts.host_count)));
         let known = OnceCell::new();

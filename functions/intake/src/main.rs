@@ -41,7 +41,7 @@ async fn main() -> Result<(), lambda_http::Error> {
 async fn hear(partner: &Partner<EventBridgeBus>) -> Result<(), lambda_http::Error> {
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         partner.handle(event.payload, Timestamp::now()).await.inspect_err(|error: &PartnerError| {
-            tracing::error!(%error, request_id = event.context.request_id, "an event had no effect");
+            tracing::error!(%error, "an event had no effect");
         })
     }))
     .await

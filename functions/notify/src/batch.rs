@@ -120,26 +120,27 @@ pub async fn work_off<T: Teller, I: Inbox>(
 /// Whether a message need not come again.
 async fn is_done<T: Teller, I: Inbox>(teller: &T, inbox: &I, record: &Record, now: Timestamp) -> bool {
     let (message_id, tries) = (&record.message_id, record.attributes.approximate_receive_count.as_str());
-    let (what, told) = match open(record) {
+    let (what, request_id, told) = match open(record) {
         Ok((to, notice)) => {
             let what = format!("{} {} at {to}", notice.detail_type(), notice.event_id());
-            (what, teller.tell(&to, &notice, now).await)
+            let request_id = notice.request().map(|request| request.id.to_string());
+            (what, request_id, teller.tell(&to, &notice, now).await)
         }
-        Err(error) => ("a message that is none of the dispatcher's".to_owned(), Err(error)),
+        Err(error) => ("a message that is none of the dispatcher's".to_owned(), None, Err(error)),
     };
     match told {
         Ok(()) => {
-            tracing::info!(what, "told");
+            tracing::info!(what, request_id, "told");
             true
         }
         Err(error @ Undelivered::Later { after, .. }) => {
             let pause = pause(tries.parse().unwrap_or(1), after, fastrand::f64());
-            tracing::warn!(%error, what, message_id, tries, ?pause, "not told yet");
+            tracing::warn!(%error, what, request_id, message_id, tries, ?pause, "not told yet");
             postpone(inbox, record, pause).await;
             false
         }
         Err(error @ Undelivered::Never { .. }) => {
-            tracing::error!(%error, what, message_id, "can't be told: it goes to the dead letters");
+            tracing::error!(%error, what, request_id, message_id, "can't be told: it goes to the dead letters");
             let given_up = inbox.give_up(record).await;
             given_up.inspect_err(|error| tracing::error!(%error, what, "not put to the dead letters")).is_ok()
         }

@@ -5,6 +5,7 @@ use egress::events::EventError;
 use futures_util::future::join_all;
 use lambda_runtime::Diagnostic;
 use serde_json::Value;
+use tracing::field::display;
 
 use crate::notice::Notice;
 use crate::queue::{Errand, Outgoing, Queues, SendError};
@@ -45,21 +46,24 @@ impl From<DispatchError> for Diagnostic {
 pub async fn dispatch<Q: Queues>(queues: &Q, config: &Config, event: Value) -> Result<(), DispatchError> {
     let notice = Notice::read(event.clone())?;
     let (event_id, detail_type) = (notice.event_id(), notice.detail_type());
+    let request_id = notice.request().map(|request| display(&request.id));
     if let Some(Err(error)) = notice.reply_to().map(|reply_to| place_of(reply_to, config)) {
-        tracing::warn!(%error, %event_id, detail_type, "where somebody wants to be answered is no such place");
+        tracing::warn!(%error, request_id, %event_id, detail_type, "where somebody wants to be answered is no such place");
     }
     let destinations = destinations(&notice, config);
     if destinations.is_empty() {
-        tracing::info!(%event_id, detail_type, "nobody is told");
+        tracing::info!(request_id, %event_id, detail_type, "nobody is told");
     }
     let sends = destinations.iter().map(|destination| hand(queues, &notice, destination, &event));
     let results = join_all(sends).await;
     let mut failures = Vec::new();
     for (destination, result) in destinations.iter().zip(results) {
         match result {
-            Ok(()) => tracing::info!(%destination, %event_id, detail_type, "handed to its channel"),
+            Ok(()) => {
+                tracing::info!(%destination, request_id, %event_id, detail_type, "handed to its channel");
+            }
             Err(error @ SendError::NotSetUp { .. }) => {
-                tracing::warn!(%error, %destination, %event_id, detail_type, "nobody is told there");
+                tracing::warn!(%error, %destination, request_id, %event_id, detail_type, "nobody is told there");
             }
             Err(error) => failures.push((destination, error)),
         }

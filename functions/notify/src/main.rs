@@ -52,7 +52,7 @@ async fn hand_out(sdk: &SdkConfig, config: &Config) -> Result<(), Error> {
     let queues = &SqsQueues::new(aws_sdk_sqs::Client::new(sdk), |name| env::var(name).ok());
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         dispatch(queues, config, event.payload).await.inspect_err(|error: &DispatchError| {
-            tracing::error!(%error, request_id = event.context.request_id, "not everybody is told of the event");
+            tracing::error!(%error, "not everybody is told of the event");
         })
     }))
     .await

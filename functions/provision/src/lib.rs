@@ -83,6 +83,8 @@ impl Provision {
         };
         let span = tracing::info_span!(
             "request",
+            // The runtime's own span, which has it for the other functions, is not logged here.
+            requestId = context.request_id,
             id = request.id,
             kind = ?request.kind,
             resource = request.resource_type,

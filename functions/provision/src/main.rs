@@ -25,9 +25,9 @@ fn endpoint() -> anyhow::Result<Option<Endpoint>> {
     Ok(Some(value.parse().with_context(|| format!("{name} can't be used"))?))
 }
 
-/// Lines of JSON.
+/// Lines of JSON, of the same shape as those of the other functions.
 fn log() {
     let filter =
         subscriber::EnvFilter::new(log_filter(&env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_default()));
-    subscriber::fmt().json().flatten_event(true).with_span_list(false).with_env_filter(filter).init();
+    subscriber::fmt().json().with_target(false).without_time().with_env_filter(filter).init();
 }

@@ -36,7 +36,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 pub use error::RequestsError;
-pub use work::{Gauges, Outcome};
+pub use work::{Figures, Gauges, Outcome};
 
 use work::{Work, all};
 
@@ -73,20 +73,30 @@ enum Firewalled {
 impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
     /// Works off one event of the bus or the clock. An error means that it should be delivered again.
     pub async fn handle(&self, event: Value) -> Result<Outcome, RequestsError> {
+        self.handle_and_count(event).await.0
+    }
+
+    /// The same, with its figures: what failed has done something, too.
+    pub async fn handle_and_count(&self, event: Value) -> (Result<Outcome, RequestsError>, Figures) {
         let mut work = Work::default();
+        let done = self.work_through(event, &mut work).await;
+        let figures = Figures { gauges: work.outcome.gauges, ..work.figures };
+        (done.map(|()| work.outcome), figures)
+    }
+
+    async fn work_through(&self, event: Value, work: &mut Work) -> Result<(), RequestsError> {
         // Each in a box of its own: all in one future are large, and too deep for the compiler.
         let done = match Incoming::read(event.clone()) {
             Ok(Incoming::Tick) => return Box::pin(self.tick(work)).await,
-            Ok(incoming) => Box::pin(self.act(incoming, &event, &mut work)).await?,
-            Err(error) => self.refuse(&event, &error.to_string(), error.field(), &mut work).await?,
+            Ok(incoming) => Box::pin(self.act(incoming, &event, work)).await?,
+            Err(error) => self.refuse(&event, &error.to_string(), error.field(), work).await?,
         };
         let settled = match done {
-            Firewalled::Concerned => Box::pin(self.settle((self.now)(), &mut work)).await,
+            Firewalled::Concerned => Box::pin(self.settle((self.now)(), work)).await,
             Firewalled::Untouched => Ok(()),
         };
-        let published = self.publish(&mut work).await;
-        all([settled, published])?;
-        Ok(work.outcome)
+        let published = self.publish(work).await;
+        all([settled, published])
     }
 
     async fn act(

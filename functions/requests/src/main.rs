@@ -26,14 +26,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     };
     let (requests, project) = (&requests, project.as_str());
     run(service_fn(move |event: LambdaEvent<Value>| async move {
-        let handled = requests.handle(event.payload).await;
-        let handled: Result<Outcome, RequestsError> = handled.inspect_err(|error| {
-            tracing::error!(%error, request_id = event.context.request_id, "the event was not worked off");
-        });
-        if let Some(gauges) = handled.as_ref().ok().and_then(|outcome| outcome.gauges) {
-            println!("{}", metrics::line(gauges, project, Timestamp::now()));
+        let (handled, figures): (Result<Outcome, RequestsError>, _) =
+            requests.handle_and_count(event.payload).await;
+        for line in metrics::lines(&figures, project, Timestamp::now()) {
+            println!("{line}");
         }
-        handled
+        handled.inspect_err(|error| tracing::error!(%error, "the event was not worked off"))
     }))
     .await
 }

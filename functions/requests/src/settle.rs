@@ -42,11 +42,15 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
     }
 
     async fn bring_about(&self, now: Timestamp, work: &mut Work) -> Result<Reconciled, RequestsError> {
+        let began = (self.now)();
         let mut reconciled = reconcile(&self.firewall, &self.ledger, now, self.jitter).await?;
+        let milliseconds = (self.now)().duration_since(began).as_millis();
         work.outcome.rule_group_changed |= !reconciled.told.is_empty();
         work.add_unpublished(std::mem::take(&mut reconciled.told));
         let (live_grants, waiting_grants) = (reconciled.live.len(), reconciled.unplaced.len());
-        work.outcome.gauges = Some(Gauges { live_grants, waiting_grants });
+        let capacity_left = reconciled.units_left;
+        tracing::info!(milliseconds, live_grants, waiting_grants, capacity_left, "reconciled");
+        work.outcome.gauges = Some(Gauges { live_grants, waiting_grants, capacity_left });
         Ok(reconciled)
     }
 

@@ -6,7 +6,7 @@ use egress::ledger::{Deadline, Ledger};
 use egress::lifecycle::{self, Command};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::work::{Outcome, Work, all};
+use crate::work::{Work, all};
 use crate::{Requests, RequestsError};
 
 /// Events that are older than this were left by an invocation that didn't come to its end.
@@ -19,20 +19,19 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
     /// Closes what has come to its end, writes that down, and finishes what others left behind. Nothing that
     /// fails here holds up the rest; the firewall comes first, which needs no transition for what the clock
     /// has ended.
-    pub(crate) async fn tick(&self, mut work: Work) -> Result<Outcome, RequestsError> {
+    pub(crate) async fn tick(&self, work: &mut Work) -> Result<(), RequestsError> {
         let now = (self.now)();
         work.extended = true;
-        let settled = self.settle(now, &mut work).await;
-        let ended = self.work_off_deadlines(now, &mut work).await;
+        let settled = self.settle(now, work).await;
+        let ended = self.work_off_deadlines(now, work).await;
         // What takes long comes last.
-        let published = self.publish(&mut work).await;
-        let left = self.publish_what_is_left(now - LEFT_BEHIND, &mut work).await;
+        let published = self.publish(work).await;
+        let left = self.publish_what_is_left(now - LEFT_BEHIND, work).await;
         let cut = match work.reconciled.take() {
-            Some(reconciled) => self.cut(&reconciled, &mut work).await,
+            Some(reconciled) => self.cut(&reconciled, work).await,
             None => Ok(()),
         };
-        all([settled, ended, published, left, cut])?;
-        Ok(work.outcome)
+        all([settled, ended, published, left, cut])
     }
 
     /// Publishes what others left behind, page by page. What is published is gone from the next page, so where that

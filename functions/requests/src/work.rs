@@ -1,10 +1,13 @@
 //! What one invocation has done, and has still to say.
 
+use std::collections::BTreeMap;
+
 use egress::bus::{Bus, BusError, Event};
 use egress::firewall::Firewall;
 use egress::ledger::{Ledger, OutboxEntry, Transition};
 use egress::reconcile::Reconciled;
-use egress::request::StateName;
+use egress::request::{Request, StateName};
+use jiff::Timestamp;
 
 use crate::{Firewalled, Requests, RequestsError};
 
@@ -34,11 +37,37 @@ pub struct Gauges {
     pub live_grants: usize,
     /// Those of them that don't fit into it.
     pub waiting_grants: usize,
+    /// Rules, or entries of a domain list, that its grants groups have room for.
+    pub capacity_left: u64,
+}
+
+/// What came of an invocation, in figures; of one that failed, too.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Figures {
+    /// How things stand, where the firewall was looked at.
+    pub gauges: Option<Gauges>,
+    /// How many requests came into each state.
+    pub reached: BTreeMap<StateName, u64>,
+    /// Of each grant that became active, the milliseconds from its approval on: until every availability zone was
+    /// in sync. What became active again after a hand edit counts from its approval, too.
+    pub milliseconds_to_active: Vec<u64>,
+}
+
+impl Figures {
+    /// A request came into its state then.
+    fn add(&mut self, request: &Request, at: Timestamp) {
+        *self.reached.entry(request.state).or_default() += 1;
+        if let (StateName::Active, Some(approved_at)) = (request.state, request.approved_at) {
+            let took = u64::try_from(at.duration_since(approved_at).as_millis()).unwrap_or(0);
+            self.milliseconds_to_active.push(took);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     pub(crate) outcome: Outcome,
+    pub(crate) figures: Figures,
     pub(crate) unpublished: Vec<OutboxEntry>,
     /// Whether a grant has ended, whose connections are to be cut.
     pub(crate) cuts: bool,
@@ -61,8 +90,11 @@ impl Work {
     /// A transition was written.
     pub(crate) fn done(&mut self, transition: Transition) -> Firewalled {
         let Transition { request, history, outbox, cut, .. } = transition;
-        tracing::info!(request_id = %request.id, what = history.what, from = ?history.from, to = %history.to, by = history.by, "transition");
+        tracing::info!(request_id = %request.id, what = history.what, from = history.from.map(tracing::field::display), to = %history.to, by = history.by, "transition");
         self.outcome.transitions.push(format!("{} {}", request.id, request.state));
+        if history.from != Some(request.state) {
+            self.figures.add(&request, history.at);
+        }
         self.unpublished.extend(outbox);
         self.cuts |= cut;
         let was_live = history.from.is_some_and(StateName::is_live);

@@ -69,6 +69,8 @@ pub struct Plan {
     pub groups: Vec<GroupPlan>,
     /// The grants that can't stand whole, and why, with what to do. The rest is not held up by them.
     pub unplaced: BTreeMap<RequestId, String>,
+    /// How many units of capacity are left for whole patterns, once all that is placed stands.
+    pub units_left: u64,
 }
 
 /// What reconcile has to do about one rule group.
@@ -106,8 +108,9 @@ pub fn plan(
         .collect();
     let gone = placing::put_what_stands(&mut shelves, &open);
     let unplaced = placing::place_the_rest(&mut shelves, live, &open);
+    let (_, units_left) = placing::units(0, &shelves);
     let groups = shelves.into_iter().map(|shelf| shelf.plan(&open, &gone)).collect();
-    Plan { groups, unplaced }
+    Plan { groups, unplaced, units_left }
 }
 
 /// How many units of capacity a request for these patterns would take anew, and how many are left once all
