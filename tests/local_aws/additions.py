@@ -2,7 +2,7 @@
 
 from . import (
     bus_policies, cloudformation, custom_resources, ec2, efs, event_source_mappings, function_logs, iam,
-    network_firewall, queues, rule_targets, sagemaker, schedules, security_hub, transport,
+    network_firewall, query_definitions, queues, rule_targets, sagemaker, schedules, security_hub, transport,
 )
 from .going import let_go
 
@@ -22,5 +22,6 @@ def register(minute: float) -> None:
     schedules.register(minute)
     rule_targets.register()
     queues.register()
+    query_definitions.register()
     event_source_mappings.register()
     transport.register()

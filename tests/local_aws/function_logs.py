@@ -1,6 +1,8 @@
-"""The log group of a function that is gone stays gone: MiniStack makes it again when an invocation ends late.
+"""Functions' logs, where MiniStack does otherwise.
 
-On AWS that takes a role that may create log groups.
+- The log group of a function that is gone stays gone: MiniStack makes it again when an invocation ends late. On AWS that
+  takes a role that may create log groups.
+- A function is told of its log's format (Lambda Developer Guide, "Configuring JSON and plain text log formats").
 """
 
 from typing import Any
@@ -8,11 +10,18 @@ from typing import Any
 from ministack.services import cloudwatch_logs, lambda_svc
 
 _emit = lambda_svc._emit_lambda_logs
+_environment = lambda_svc._provided_worker_env
 
 
 def register() -> None:
-    """Put the check before MiniStack's function."""
+    """Put the check before MiniStack's function, and the format into the environment of each."""
     lambda_svc._emit_lambda_logs = _emit_of_a_living_one
+    lambda_svc._provided_worker_env = _with_log_format
+
+
+def _with_log_format(config: dict[str, Any], *arguments: Any) -> dict[str, str]:
+    logging = config.get("LoggingConfig") or {}
+    return {**_environment(config, *arguments), "AWS_LAMBDA_LOG_FORMAT": logging.get("LogFormat", "Text")}
 
 
 def _emit_of_a_living_one(func: dict[str, Any], *arguments: Any, **keywords: Any) -> None:

@@ -113,6 +113,8 @@ _SIMPLE = (
     ("AWS::Lambda::Function", "lambda", "list_functions", "Functions", "FunctionName"),
     ("AWS::Lambda::EventSourceMapping", "lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),
     ("AWS::DynamoDB::Table", "dynamodb", "list_tables", "TableNames", None),
+    ("AWS::CloudWatch::Dashboard", "cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
+    ("AWS::Logs::QueryDefinition", "logs", "describe_query_definitions", "queryDefinitions", "name"),
     ("AWS::Logs::LogGroup", "logs", "describe_log_groups", "logGroups", "logGroupName"),
     ("AWS::SNS::Topic", "sns", "list_topics", "Topics", "TopicArn"),
     ("AWS::SQS::Queue", "sqs", "list_queues", "QueueUrls", None),

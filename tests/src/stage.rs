@@ -185,6 +185,14 @@ impl Stage {
         finish(&mut command, &format!("aws {}", arguments.join(" "))).await
     }
 
+    /// The same; what it answers.
+    pub async fn aws_answer(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = Command::from(self.aws.command("aws")).args(arguments).output().await?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "aws {}: {errors}", arguments.join(" "));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
     /// How often the firewall was asked to flush flows.
     pub async fn flushed(&self, outputs: &BTreeMap<String, String>) -> anyhow::Result<usize> {
         let arn = outputs.get("FirewallArn").context("the stack has no output FirewallArn")?;
@@ -296,6 +304,29 @@ impl Deployed {
             ensure!(started.elapsed() < LIMIT, "{function} has not said {words:?} after {LIMIT:?}");
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// All that each function has said, by its log group.
+    pub async fn function_logs(&self) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+        let groups = self.logs.describe_log_groups().log_group_name_prefix("/aws/lambda/").send().await?;
+        let mut logs = BTreeMap::new();
+        for group in groups.log_groups().iter().filter_map(|group| group.log_group_name()) {
+            logs.insert(group.to_owned(), self.lines(group, "").await?);
+        }
+        Ok(logs)
+    }
+
+    /// What the firewall has logged, as far as a filter pattern lets it through.
+    pub async fn alert_log(&self, pattern: &str) -> anyhow::Result<Vec<String>> {
+        self.lines(self.output("AlertLogGroupName")?, pattern).await
+    }
+
+    /// The first 10,000 lines, which is what the local AWS answers.
+    async fn lines(&self, group: &str, pattern: &str) -> anyhow::Result<Vec<String>> {
+        let request = self.logs.filter_log_events().log_group_name(group).filter_pattern(pattern);
+        let answer = request.send().await?;
+        let messages = answer.events().iter().filter_map(FilteredLogEvent::message);
+        Ok(messages.flat_map(str::lines).map(ToOwned::to_owned).collect())
     }
 
     /// Waits until a request is in a state.

@@ -169,7 +169,7 @@ async fn the_log_goes_where_it_is_wanted_and_a_bucket_is_kept() -> anyhow::Resul
     let key = "AWSLogs/000000000000/network-firewall/alert/us-east-1/by-hand/2026/11/28/12/1.log.gz";
     let path = file(folder.path(), "www.filed.example")?;
     call(&stage.aws, &["s3api", "put-object", "--bucket", &bucket, "--key", key, "--body", &path]).await?;
-    let limit = Duration::from_secs(60);
+    let limit = Duration::from_mins(1);
     inbox.find(limit, |message| message.subject.contains("www.filed.example")).await?;
     inbox.close().await?;
 

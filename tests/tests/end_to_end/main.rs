@@ -7,6 +7,7 @@
 
 mod alerts;
 mod chats;
+mod operations;
 mod tickets;
 
 use std::time::{Duration, Instant};
@@ -62,6 +63,10 @@ async fn the_deployed_stack_does_what_it_says() -> anyhow::Result<()> {
     alerts::an_alert_is_silenced_by_who_may(&mut deployed).await?;
     an_update_takes_no_grant_back(&stage, &mut deployed).await?;
     alerts::the_storm_was_one_alert_and_one_digest(&mut deployed).await?;
+
+    operations::every_line_has_its_shape(&deployed).await?;
+    operations::every_saved_query_finds_something(&stage, &deployed, &RequestId::of_message("webhook:cut-1"))
+        .await?;
 
     assert_eq!(stage.channels.violations(), Vec::<String>::new());
     deployed.leave().await?;
@@ -316,7 +321,13 @@ async fn an_unreadable_line_costs_nothing_but_itself(deployed: &mut Deployed) ->
             "verdict": {"action": "drop"}, "tls": {"sni": "neighbour.example.org"},
         },
     });
-    let lines = ["this is not JSON".to_owned(), record.to_string(), "{\"event\":".to_owned()];
+    let mut lines = vec!["this is not JSON".to_owned(); 30];
+    let mut plain = record.clone();
+    plain["event"].as_object_mut().and_then(|event| event.remove("tls"));
+    plain["event"]["flow_id"] = json!(18);
+    plain["event"]["http"] = json!({"hostname": "plain.example.org", "url": "/", "http_method": "GET"});
+    plain["event"]["app_proto"] = json!("http");
+    lines.extend([record.to_string(), plain.to_string(), "{\"event\":".to_owned()]);
     deployed.log(&lines).await?;
     let alert = deployed.inbox.find(LIMIT, |message| message.text.contains("neighbour.example.org")).await?;
     // Nobody has that address.
