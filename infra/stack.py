@@ -244,10 +244,12 @@ def delete(name):
 
 
 def say_what_stays(stack):
-    """Names the file system that is left, while the stack can still tell its id."""
+    """Names what is left, while the stack can still tell it."""
     file_system = values(stack).get("HomeFileSystemId")
     if stack_parameters(stack).get("HomeDirectories") == "Retain" and file_system:
         print(f"HomeFileSystemId  {file_system}: the users' home directories are not deleted with the stack")
+    if bucket := values(stack).get("LogBucketName"):
+        print(f"LogBucketName  {bucket}: the firewall's log and its key are not deleted with the stack")
 
 
 def follow(cloudformation, events, good):
