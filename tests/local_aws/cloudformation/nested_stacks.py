@@ -14,6 +14,7 @@ from typing import Any
 from ministack.services import cloudformation
 from ministack.services.cloudformation import provisioners
 
+from . import nested_events
 from .table import Created, Properties
 
 logger = logging.getLogger("local_aws")
@@ -33,6 +34,7 @@ _stuck: dict[str, dict[str, str]] = {}
 
 def complete() -> None:
     """Put the repairs around the functions that nested stacks call."""
+    nested_events.complete()
     provisioners._provision_resource = _remembering_provision
     provisioners._update_resource = _remembering_update
     provisioners._delete_resource = _remembering_delete
@@ -88,12 +90,15 @@ def _update_and_clean_up(update: Any, *arguments: Any) -> Created:
 
 def _remembering_delete(kind: str, physical_id: str, properties: Properties, stack: str | None = None,
                         logical_id: str | None = None) -> None:
+    nested_events.deletion(stack, logical_id, kind, physical_id, "DELETE_IN_PROGRESS")
     try:
         _delete(kind, physical_id, properties, stack, logical_id)
     except Exception as error:
+        nested_events.deletion(stack, logical_id, kind, physical_id, "DELETE_FAILED", str(error))
         if stack and logical_id:
             _stuck.setdefault(stack, {})[logical_id] = str(error)
         raise
+    nested_events.deletion(stack, logical_id, kind, physical_id, "DELETE_COMPLETE")
 
 
 def _create(create: Any, delete: Any, logical_id: str, properties: Properties, stack: str) -> Created:
@@ -113,7 +118,7 @@ def _delete_whole(delete: Any, physical_id: str, properties: Properties) -> None
     _stuck.pop(name, None)
     delete(physical_id, properties)
     if stuck := _stuck.pop(name, None):
-        reasons = ", ".join(f"{logical_id} ({reason})" for logical_id, reason in stuck.items())
+        reason = f"The following resource(s) failed to delete: [{', '.join(stuck)}]. "
         child["_resources"] = {logical_id: resources[logical_id] for logical_id in stuck}
-        child["StackStatus"], child["StackStatusReason"] = "DELETE_FAILED", reasons
-        raise ValueError(f"The following resource(s) failed to delete: [{reasons}].")
+        child["StackStatus"], child["StackStatusReason"] = "DELETE_FAILED", reason
+        raise ValueError(f"Embedded stack {child['StackId']} was not successfully deleted: {reason}")
