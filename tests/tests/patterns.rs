@@ -88,9 +88,9 @@ fn policy(patterns: &BTreeSet<DomainPattern>) -> Policy {
     let text = rules_for(RequestId::of_message("patterns"), patterns.iter().cloned().collect()).unwrap();
     let default = ["aws:drop_established_app_layer_to_server", "aws:alert_established_app_layer_to_server"];
     Policy {
-        home_net: None,
         default_actions: default.map(str::to_owned).to_vec(),
         groups: vec![RuleGroup::rules("grants", &text)],
+        ..Policy::default()
     }
 }
 

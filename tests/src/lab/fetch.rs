@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use aws_sdk_networkfirewall::Client;
 use aws_sdk_networkfirewall::types::{
     GeneratedRulesType, RuleGroup as AwsRuleGroup, RuleOrder, RuleVariables, RulesSourceList,
     StatefulRuleGroupReference, TargetType,
 };
 
-use super::policy::{DomainList, ListAction, Policy, Protocol, RuleGroup, Source};
+use super::policy::{DomainList, ListAction, Order, Policy, Protocol, RuleGroup, Source};
 
 /// Reads the policy of the firewall `name`: `DescribeFirewall`, `DescribeFirewallPolicy`, and
 /// a `DescribeRuleGroup` for each group in the order of their priorities.
@@ -28,8 +28,11 @@ pub async fn fetch(client: &Client, name: &str) -> Result<Policy> {
         .await
         .with_context(|| format!("DescribeFirewallPolicy {arn}"))?;
     let policy = answer.firewall_policy().context("DescribeFirewallPolicy: no policy")?;
-    let order = policy.stateful_engine_options().and_then(|options| options.rule_order());
-    ensure!(order == Some(&RuleOrder::StrictOrder), "the lab evaluates STRICT_ORDER policies only");
+    let order = match policy.stateful_engine_options().and_then(|options| options.rule_order()) {
+        Some(RuleOrder::StrictOrder) => Order::Strict,
+        Some(RuleOrder::DefaultActionOrder) | None => Order::Action,
+        Some(other) => bail!("the lab knows no rule order {}", other.as_str()),
+    };
 
     let mut references = policy.stateful_rule_group_references().to_vec();
     references.sort_by_key(StatefulRuleGroupReference::priority);
@@ -39,6 +42,7 @@ pub async fn fetch(client: &Client, name: &str) -> Result<Policy> {
     }
     let variables = policy.policy_variables().and_then(|variables| variables.rule_variables());
     Ok(Policy {
+        order,
         home_net: variables.and_then(|sets| sets.get("HOME_NET")).map(|set| set.definition().to_vec()),
         default_actions: policy.stateful_default_actions().to_vec(),
         groups,

@@ -10,6 +10,9 @@
 //! Suricata also goes on after a drop, and a later rule that rejects would still reset the client. So a
 //! rule that drops marks the connection, and those that refuse the rest pass by a marked one.
 //!
+//! A `DEFAULT_ACTION_ORDER` policy passes, then drops, then rejects, whatever the order of its groups: that is such a
+//! shape once its rules are sorted.
+//!
 //! Within each part Suricata goes by priority and then by sid, so all rules are numbered anew in the
 //! policy's order; [`Rendered::origins`] leads from the new number to the rule.
 
@@ -26,9 +29,21 @@ use anyhow::{Context, Result, bail, ensure};
 pub use domain_list::{DomainList, ListAction, Protocol};
 use rule::{Action, Rule};
 
-/// A policy with the rule order `STRICT_ORDER`.
+/// The order in which a policy's rules decide.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// `STRICT_ORDER`: as they stand.
+    #[default]
+    Strict,
+    /// `DEFAULT_ACTION_ORDER`: by what they do. Allow lists come with a drop of what is on none of them.
+    Action,
+}
+
+/// A policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
+    /// Its rule order.
+    pub order: Order,
     /// `HOME_NET` where the policy sets it; the lab's VPC otherwise.
     pub home_net: Option<Vec<String>>,
     /// The stateful default actions, with Network Firewall's names (`aws:…`).
@@ -102,13 +117,17 @@ impl Policy {
             let variables = self.variables_of(group);
             let text = match &group.source {
                 Source::Rules(text) => text.clone(),
-                Source::Domains(list) => list.rules(),
+                Source::Domains(list) => list.rules(self.order),
             };
             for (number, line) in text.lines().enumerate() {
                 let rule = Rule::parse(line, &variables)
                     .with_context(|| format!("rule group {}, line {}", group.name, number + 1))?;
                 rules.extend(rule.map(|rule| (group.name.clone(), rule)));
             }
+        }
+        if self.order == Order::Action {
+            ensure!(self.default_actions.is_empty(), "default actions need STRICT_ORDER");
+            rules.sort_by_key(|(_, rule)| rule.action.rank());
         }
         for line in default_actions::rules(&self.default_actions)? {
             let rule = Rule::parse(&line, &BTreeMap::new())?;

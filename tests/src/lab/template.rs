@@ -49,6 +49,7 @@ impl Template<'_> {
                 .map(|&entry| entry.to_owned())
                 .collect(),
             groups: groups.filter_map(Result::transpose).collect::<Result<_>>()?,
+            ..Policy::default()
         })
     }
 

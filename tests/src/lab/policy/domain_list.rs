@@ -1,10 +1,12 @@
 //! The rules that Network Firewall makes from a domain list, with the texts that its documentation
 //! gives for them.
 //!
-//! In strict order an allow list adds no drop of its own; the policy's default action has to.
+//! In strict order an allow list adds no drop of its own; the policy's default action has to. In action order it does.
 //! Documented texts exist for allow and deny lists; those of reject and alert lists are formed alike.
 
 use std::fmt::Write as _;
+
+use super::Order;
 
 /// A domain list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +42,8 @@ pub enum Protocol {
 }
 
 impl DomainList {
-    /// One rule for each protocol and name.
-    pub(super) fn rules(&self) -> String {
+    /// One rule for each protocol and name, and in action order what drops all other names.
+    pub(super) fn rules(&self, order: Order) -> String {
         let (action, word) = match self.action {
             ListAction::Allow => ("pass", "allowlisted"),
             ListAction::Deny => ("drop", "denylisted"),
@@ -80,6 +82,26 @@ impl DomainList {
                 name.to_uppercase()
             );
         }
+        if order == Order::Action && self.action == ListAction::Allow {
+            text.push_str(&self.drops());
+        }
         text
+    }
+
+    /// The last rules of an allow list in action order. Their sids follow the others'.
+    fn drops(&self) -> String {
+        let first = self.protocols.len() * self.targets.len() + 1;
+        let drops = self.protocols.iter().zip(first..).map(|(protocol, sid)| {
+            let (name, matched) = match protocol {
+                Protocol::HttpHost => ("http", "http.header_names; content:\"|0d 0a|\"; startswith"),
+                Protocol::TlsSni => ("tls", "ssl_state:client_hello"),
+            };
+            format!(
+                "drop {name} $HOME_NET any -> $EXTERNAL_NET any ({matched}; msg:\"not matching any {} allowlisted FQDNs\"; \
+                 priority:1; flow:to_server, established; sid:{sid}; rev:1;)\n",
+                name.to_uppercase()
+            )
+        });
+        drops.collect()
     }
 }

@@ -14,6 +14,16 @@ pub(super) enum Action {
 }
 
 impl Action {
+    /// Its place in `DEFAULT_ACTION_ORDER`.
+    pub(super) fn rank(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Drop => 1,
+            Self::Reject => 2,
+            Self::Alert => 3,
+        }
+    }
+
     fn parse(word: &str) -> Result<Self> {
         match word {
             "alert" => Ok(Self::Alert),

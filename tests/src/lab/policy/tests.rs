@@ -12,7 +12,7 @@ const LAST_WORD: &str = "reject tls $HOME_NET any -> $EXTERNAL_NET any (msg:\"la
 
 fn policy(groups: Vec<RuleGroup>) -> Policy {
     let default_actions = ["drop", "alert"].map(|verb| format!("aws:{verb}_established_app_layer_to_server"));
-    Policy { home_net: None, default_actions: default_actions.into(), groups }
+    Policy { default_actions: default_actions.into(), groups, ..Policy::default() }
 }
 
 fn whole() -> Policy {
@@ -67,6 +67,18 @@ fn each_kind_of_domain_list_has_its_rules() {
         Policy { groups: vec![group], ..Policy::default() }.render(1).unwrap().text
     });
     insta::assert_snapshot!(texts.join("\n"));
+}
+
+#[test]
+fn in_action_order_what_passes_comes_first_wherever_it_stands_and_a_list_drops_the_rest() {
+    let order = Order::Action;
+    let deny = RuleGroup::domains("deny", ListAction::Deny, &["evil.github.com"]);
+    let grants = RuleGroup::rules("grants", GRANT);
+    let list = RuleGroup::domains("list", ListAction::Allow, &[".kaggle.com"]);
+    let policy = Policy { order, groups: vec![deny, list, grants], ..Policy::default() };
+    insta::assert_snapshot!(policy.render(1).unwrap().text);
+    let with_default = Policy { order, ..self::policy(Vec::new()) };
+    assert_eq!(refusal(&with_default), "default actions need STRICT_ORDER");
 }
 
 #[test]
