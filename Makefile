@@ -6,10 +6,22 @@
 
 # The bucket for templates and code, in the Region of the stack.
 CFN_ARTEFACT_S3_BUCKET ?=
-APP_STACK_NAME ?= sagemaker-studio-demo
+
+# root: all of it. automation: the functions alone, beside a firewall that is there.
+TEMPLATE ?= root
+ifeq ($(filter root automation,$(TEMPLATE)),)
+$(error TEMPLATE is root or automation, not '$(TEMPLATE)')
+endif
+APP_STACK_NAME ?= $(APP_STACK_NAME_$(TEMPLATE))
+APP_STACK_NAME_root := sagemaker-studio-demo
+APP_STACK_NAME_automation := studio-egress
+
+# `delete` deletes what is in the data and the model bucket, too.
+EMPTY_BUCKETS ?= false
 
 # The stack's parameters, by the template's name for each.
-PARAMETERS := \
+PARAMETERS = $(PARAMETERS_$(TEMPLATE))
+PARAMETERS_root := \
 	ProjectName:PROJECT_NAME \
 	DomainName:SM_DOMAIN_NAME \
 	UserProfileName:SM_USER_PROFILE_NAME \
@@ -47,6 +59,27 @@ PARAMETERS := \
 	FunctionLogRetentionDays:FUNCTION_LOG_RETENTION_DAYS \
 	SecurityHubFindings:SECURITY_HUB_FINDINGS \
 	AlarmEmail:ALARM_EMAIL
+PARAMETERS_automation := \
+	ProjectName:PROJECT_NAME \
+	FirewallArn:FIREWALL_ARN \
+	GrantRuleGroupArns:GRANT_RULE_GROUP_ARNS \
+	AlertLogGroupName:ALERT_LOG_GROUP_NAME \
+	LogBucketName:LOG_BUCKET_NAME \
+	LogKeyPrefix:LOG_KEY_PREFIX \
+	VPCId:VPC_ID \
+	FirewallPlacement:FIREWALL_PLACEMENT \
+	IntakeConcurrency:INTAKE_CONCURRENCY \
+	SlackSecretArn:SLACK_SECRET_ARN \
+	SlackTokenSecretArn:SLACK_TOKEN_SECRET_ARN \
+	TeamsSecretArn:TEAMS_SECRET_ARN \
+	TeamsBotSecretArn:TEAMS_BOT_SECRET_ARN \
+	TicketSecretsArn:TICKET_SECRETS_ARN \
+	TicketAuthorizationsArn:TICKET_AUTHORIZATIONS_ARN \
+	PartnerEventBusName:PARTNER_EVENT_BUS_NAME \
+	PartnerAdapter:PARTNER_ADAPTER \
+	LogRetentionDays:FUNCTION_LOG_RETENTION_DAYS \
+	SecurityHubFindings:SECURITY_HUB_FINDINGS \
+	AlarmEmail:ALARM_EMAIL
 
 # The configuration that is packed with the functions.
 CONFIG ?= infra/config/egress.toml
@@ -60,6 +93,9 @@ ifeq ($(PROFILE),dev)
 ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 endif
 ARCHITECTURE ?= arm64
+ifeq ($(filter arm64 x86_64,$(ARCHITECTURE)),)
+$(error ARCHITECTURE is arm64 or x86_64, not '$(ARCHITECTURE)')
+endif
 
 # Of the simulation: how many seeds, from which on; or one alone, with its trace.
 SEEDS ?= 10000
@@ -77,6 +113,15 @@ OUTPUTS_JSON ?=
 
 CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
+ifeq ($(PROFILE),dev)
+BINARIES := $(CARGO_TARGET_DIR)/debug/{name}
+BUILDER := cargo
+BUILD := cargo build --bins
+else
+BINARIES := $(CARGO_TARGET_DIR)/lambda/{name}/bootstrap
+BUILDER := cargo-lambda
+BUILD := cargo lambda build --release --$(subst _,-,$(ARCHITECTURE))
+endif
 
 FUNCTIONS := provision intake requests alerts notify
 # The packaged root template. Two deployments at once need a file each.
@@ -101,11 +146,11 @@ deploy: package ## creates or updates the stack CFN_ARTEFACT_S3_BUCKET=…
 		--configuration '$(PACKAGED).configuration' --bucket '$(CFN_ARTEFACT_S3_BUCKET)' \
 		$(foreach entry,$(PARAMETERS),$(call parameter,$(entry))) \
 		--parameter 'Architecture=$(ARCHITECTURE)' \
-		--tag 'application=studio-egress' --tag 'stack=$(APP_STACK_NAME)' \
+		--tag 'application=studio-egress' --tag 'template=$(TEMPLATE)' --tag 'stack=$(APP_STACK_NAME)' \
 		$(if $(OUTPUTS_JSON),--json '$(OUTPUTS_JSON)')
 
-delete: ## deletes the stack
-	@venv=$(VENV) && $(STACK) delete --stack-name '$(APP_STACK_NAME)'
+delete: ## deletes the stack, and with EMPTY_BUCKETS=true what is in its buckets
+	@venv=$(VENV) && $(STACK) delete --stack-name '$(APP_STACK_NAME)' --empty-buckets '$(EMPTY_BUCKETS)'
 
 outputs: ## prints the stack's outputs
 	@venv=$(VENV) && $(STACK) outputs --stack-name '$(APP_STACK_NAME)' $(if $(OUTPUTS_JSON),--json '$(OUTPUTS_JSON)')
@@ -113,25 +158,15 @@ outputs: ## prints the stack's outputs
 redrive: ## sends what lies in the stack's dead-letter queues again, DRY_RUN=1 only counts it
 	@venv=$(VENV) && "$$venv/bin/python" infra/redrive.py --stack-name '$(APP_STACK_NAME)' $(if $(DRY_RUN),--dry-run)
 
-package: check build ## builds the functions, and uploads them and the templates CFN_ARTEFACT_S3_BUCKET=…
+package: $(BUILDER) check build ## builds the functions, and uploads them and the templates CFN_ARTEFACT_S3_BUCKET=…
 	@venv=$(VENV) && python3 infra/package.py --binaries '$(BINARIES)' --config '$(CONFIG)' --policy '$(POLICY)' \
-		--keep '$(PACKAGED).configuration' $(FUNCTIONS) -- "$$venv/bin/aws" cloudformation package --template-file infra/root.yaml \
+		--keep '$(PACKAGED).configuration' $(FUNCTIONS) -- "$$venv/bin/aws" cloudformation package --template-file 'infra/$(TEMPLATE).yaml' \
 		--s3-bucket '$(CFN_ARTEFACT_S3_BUCKET)' --s3-prefix '$(APP_STACK_NAME)' --output-template-file $(PACKAGED)
 
 check:
-	@venv=$(VENV) && $(STACK) check --bucket '$(CFN_ARTEFACT_S3_BUCKET)'
+	@venv=$(VENV) && $(STACK) check --bucket '$(CFN_ARTEFACT_S3_BUCKET)' --config '$(CONFIG)' --policy '$(POLICY)'
 
 # --- the functions
-
-ifeq ($(PROFILE),dev)
-BINARIES := $(CARGO_TARGET_DIR)/debug/{name}
-BUILDER := cargo
-BUILD := cargo build --bins
-else
-BINARIES := $(CARGO_TARGET_DIR)/lambda/{name}/bootstrap
-BUILDER := cargo-lambda
-BUILD := cargo lambda build --release --$(subst _,-,$(ARCHITECTURE))
-endif
 
 build: $(BUILDER) ## builds the functions, PROFILE=release (for AWS) or dev (for this machine)
 	@$(BUILD) --locked $(addprefix --package ,$(FUNCTIONS))

@@ -16,6 +16,10 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+import leaving
+from leaving import Leaving
+from preconditions import check
+from problem import Problem
 from stack_events import Events
 from zones import Zones, empty
 
@@ -23,22 +27,20 @@ from zones import Zones, empty
 CAPABILITIES = ["CAPABILITY_IAM"]
 # What is left of a first deployment that failed can only be deleted.
 DEAD_ENDS = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
+# The tag that says which template a stack is of.
+KIND = "template"
 TEMPLATE_LIMIT = 51_200  # bytes that CloudFormation takes in a request
-
-
-class Problem(Exception):
-    """What stops us, as a sentence for the person at the terminal."""
 
 
 def main():
     options = arguments()
     try:
         if options.command == "check":
-            check(options.bucket)
+            check(options.bucket, (("CONFIG", options.config), ("POLICY", options.policy)))
         elif options.command == "deploy":
             deploy(options)
         elif options.command == "delete":
-            delete(options.stack_name)
+            delete(options.stack_name, empty_buckets=options.empty_buckets == "true")
         else:
             report(outputs(client(), options.stack_name), options.json)
     except Problem as problem:
@@ -54,6 +56,8 @@ def arguments():
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("check", help="what a deployment needs: credentials, Region, bucket")
     command.add_argument("--bucket", required=True, help="the bucket for templates and code")
+    command.add_argument("--config", type=Path, required=True, help="the configuration that is to be packed")
+    command.add_argument("--policy", type=Path, required=True, help="the policies that are to be packed")
     command = commands.add_parser("deploy", help="create or update the stack")
     command.add_argument("--stack-name", required=True)
     command.add_argument("--template", type=Path, required=True, help="the packaged root template")
@@ -64,6 +68,7 @@ def arguments():
     command.add_argument("--json", type=Path, help="a file for the outputs")
     command = commands.add_parser("delete", help="delete the stack")
     command.add_argument("--stack-name", required=True)
+    command.add_argument("--empty-buckets", default="", choices=("true", "false", ""), help="with all that is in them")
     command = commands.add_parser("outputs", help="print the outputs")
     command.add_argument("--stack-name", required=True)
     command.add_argument("--json", type=Path, help="a file for the outputs")
@@ -81,40 +86,6 @@ def client():
     return boto3.client("cloudformation")
 
 
-def check(bucket):
-    """Says what is missing before anything is built or uploaded."""
-    session = boto3.Session()
-    region = session.region_name
-    if not region:
-        raise Problem("no Region is set; set AWS_DEFAULT_REGION, or the profile's region")
-    try:
-        identity = session.client("sts").get_caller_identity()
-    except (BotoCoreError, ClientError) as error:
-        raise Problem(f"there are no working AWS credentials ({error}); log in, or set AWS_PROFILE") from error
-    print(f"account {identity['Account']}, Region {region}, as {identity['Arn']}")
-    if not bucket:
-        raise Problem("name a bucket for templates and code: CFN_ARTEFACT_S3_BUCKET=…; make one with `aws s3 mb s3://…`")
-    home = bucket_region(session, bucket)
-    if home != region:
-        raise Problem(f"bucket {bucket} is in {home}, and the stack would be in {region}: take a bucket in {region}")
-
-
-def bucket_region(session, bucket):
-    try:
-        answer = session.client("s3").head_bucket(Bucket=bucket)
-    except ClientError as error:
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        elsewhere = error.response["ResponseMetadata"].get("HTTPHeaders", {}).get("x-amz-bucket-region")
-        if status == 301 and elsewhere:
-            return elsewhere
-        causes = {
-            404: f"there is no bucket {bucket}; make it with `aws s3 mb s3://{bucket}`",
-            403: f"bucket {bucket} is not yours, or you may not use it",
-        }
-        raise Problem(causes.get(status, f"bucket {bucket}: {error}")) from error
-    return answer.get("BucketRegion") or session.region_name
-
-
 def deploy(options):
     """Creates the stack, or updates it; a stack that is as wanted already is a success."""
     cloudformation = client()
@@ -122,6 +93,8 @@ def deploy(options):
         options.parameter += upload_configuration(options)
     request = deploy_request(cloudformation, options)
     stack = describe(cloudformation, options.stack_name)
+    if stack:
+        is_ours(stack, dict(options.tag).get(KIND))
     if stack and stack["StackStatus"] in DEAD_ENDS:
         print(f"{options.stack_name} is {stack['StackStatus']}: it is deleted first")
         delete(options.stack_name)
@@ -141,6 +114,16 @@ def deploy(options):
     else:
         print(f"{options.stack_name} is as it should be: nothing to change")
     report(outputs(cloudformation, options.stack_name), options.json)
+
+
+def is_ours(stack, wanted=None):
+    """Refuses a stack of another kind: an update would take everything away that is in it. The name that a stack has by
+    default is the article's, whose own stack may be there."""
+    kind = {row["Key"]: row["Value"] for row in stack.get("Tags", [])}.get(KIND)
+    if not kind:
+        raise Problem(f"{stack['StackName']} is not of this project (it has no tag {KIND}); name another by APP_STACK_NAME=…")
+    if wanted and kind != wanted:
+        raise Problem(f"{stack['StackName']} was deployed with TEMPLATE={kind}; name another by APP_STACK_NAME=…")
 
 
 def upload_configuration(options):
@@ -203,9 +186,10 @@ def leave_zones(cloudformation, stack, request, zones):
 def update(cloudformation, stack, request, keeps=1):
     """Starts the update; nothing is returned where there is nothing to change. `keeps` is how many zones stay even if
     Studio works in fewer."""
-    parameters = [*request["Parameters"], {"ParameterKey": "KeptAvailabilityZones", "ParameterValue": str(keeps)}]
-    given = {entry["ParameterKey"] for entry in parameters}
     known = template_parameters(cloudformation, request["TemplateBody"])
+    kept = {"ParameterKey": "KeptAvailabilityZones", "ParameterValue": str(keeps)}
+    parameters = [*request["Parameters"], *([kept] if kept["ParameterKey"] in known else [])]
+    given = {entry["ParameterKey"] for entry in parameters}
     # What is not said now stays as it was said before.
     parameters += [
         {"ParameterKey": entry["ParameterKey"], "UsePreviousValue": True}
@@ -223,33 +207,56 @@ def update(cloudformation, stack, request, keeps=1):
     return events
 
 
-def delete(name):
-    """Deletes the stack, and waits until it is gone."""
+def delete(name, empty_buckets=False):
+    """Deletes the stack, waits until it is gone, and names what is left. One that was interrupted, or that failed, goes
+    on."""
     cloudformation = client()
     stack = describe(cloudformation, name)
     if not stack:
         print(f"there is no stack {name}: nothing to delete")
         return
-    protected = stack_parameters(stack).get("DeleteProtection") == "true"
-    if protected and stack["StackStatus"] not in DEAD_ENDS:
+    is_ours(stack)
+    may_be_deleted(stack)
+    leaves = Leaving(cloudformation, stack)
+    make_room(leaves.filled_buckets(), empty_buckets)
+    for line in leaves.keeps():
+        print(f"is kept: {line}")
+    events = Events(cloudformation).of(stack["StackId"])
+    events.skip_past()
+    cloudformation.delete_stack(StackName=stack["StackId"])
+    try:
+        follow(cloudformation, events, ("DELETE_COMPLETE",))
+    except Problem as problem:
+        raise Problem(f"{problem}\nWhen that is put right, the same command goes on with what is left") from problem
+    for line in leaves.leaves():
+        print(f"is left: {line}")
+
+
+def may_be_deleted(stack):
+    """Whether CloudFormation would take the deletion, and could come to its end."""
+    status = stack["StackStatus"]
+    if stack_parameters(stack).get("DeleteProtection") == "true" and status not in DEAD_ENDS:
         raise Problem(
             "DeleteProtection is on. Before CloudFormation came to the firewall, Studio with its users would be gone: "
             "deploy with DELETE_PROTECTION=false first"
         )
-    say_what_stays(stack)
-    events = Events(cloudformation).of(stack["StackId"])
-    events.skip_past()
-    cloudformation.delete_stack(StackName=stack["StackId"])
-    follow(cloudformation, events, ("DELETE_COMPLETE",))
+    if status.endswith("_IN_PROGRESS") and status not in ("CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"):
+        raise Problem(f"{stack['StackName']} is {status}: wait until that has ended")
 
 
-def say_what_stays(stack):
-    """Names what is left, while the stack can still tell it."""
-    file_system = values(stack).get("HomeFileSystemId")
-    if stack_parameters(stack).get("HomeDirectories") == "Retain" and file_system:
-        print(f"HomeFileSystemId  {file_system}: the users' home directories are not deleted with the stack")
-    if bucket := values(stack).get("LogBucketName"):
-        print(f"LogBucketName  {bucket}: the firewall's log and its key are not deleted with the stack")
+def make_room(filled, may_be_emptied):
+    """CloudFormation deletes no bucket in which something is, and comes to the buckets when Studio is gone."""
+    if filled and not may_be_emptied:
+        raise Problem(
+            f"there is something in {' and '.join(filled)}, and nothing is deleted yet. Take away from a Studio terminal "
+            "what is to be kept; EMPTY_BUCKETS=true deletes what is in there, with all versions"
+        )
+    s3 = boto3.client("s3")
+    for bucket in filled:
+        count, stuck = leaving.empty(s3, bucket)
+        print(f"{count} objects, versions and uploads of {bucket} are deleted", flush=True)
+        if stuck:
+            raise Problem(f"what is in {bucket} can't be deleted: {stuck[0]}" + (" …" if stuck[1:] else ""))
 
 
 def follow(cloudformation, events, good):

@@ -35,7 +35,7 @@ class Events:
             name = prefix + event["LogicalResourceId"]
             status, reason = event["ResourceStatus"], event.get("ResourceStatusReason", "")
             if status.endswith("FAILED"):
-                self.failures.append((name, status, reason))
+                self.failures.append((event["Timestamp"], name, status, reason))
             if event.get("PhysicalResourceId") == stack and stack != self.root:
                 continue  # a nested stack of itself: its parent says the same
             at = event["Timestamp"].strftime("%H:%M:%S")
@@ -43,9 +43,10 @@ class Events:
         return lines
 
     def first_failure(self):
-        """The failure that the others follow from."""
-        causes = [entry for entry in self.failures if not any(text in entry[2] for text in CONSEQUENCES)]
-        for name, status, reason in causes or self.failures:
+        """The failure that the others follow from: the earliest, since one of a nested stack may be heard of later."""
+        failures = sorted(self.failures, key=lambda entry: entry[0])
+        causes = [entry for entry in failures if not any(text in entry[3] for text in CONSEQUENCES)]
+        for _, name, status, reason in causes or failures:
             return f"{name}: {status}: {reason}"
         return None
 

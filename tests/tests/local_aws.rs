@@ -312,6 +312,11 @@ async fn stories_about_redrive() {
 }
 
 #[tokio::test]
+async fn stories_about_deployments() {
+    stories("local_aws.test_deployment").await;
+}
+
+#[tokio::test]
 async fn stories_about_studio() {
     stories("local_aws.test_studio").await;
 }
