@@ -106,37 +106,55 @@ impl Stage {
 
     /// The same with parameters, by the Makefile's names for them. A stack that is there is updated.
     pub async fn deploy_with(&self, parameters: &[(&str, &str)]) -> anyhow::Result<BTreeMap<String, String>> {
-        let outputs = self.directory.path().join("outputs.json");
+        self.deployment(parameters).await?;
+        let text = std::fs::read_to_string(self.outputs()).context("the deployment wrote no outputs")?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// The same, and what it says.
+    pub async fn deployment(&self, parameters: &[(&str, &str)]) -> anyhow::Result<String> {
         let packaged = self.directory.path().join("packaged.yaml");
         let path = |path: &Path| path.display().to_string();
         // By default the home directories would stay in the account.
         let homes = ("HOME_DIRECTORIES", "Delete".to_owned());
-        let mut variables = vec![("OUTPUTS_JSON", path(&outputs)), ("PACKAGED", path(&packaged)), homes];
+        let mut variables =
+            vec![("OUTPUTS_JSON", path(&self.outputs())), ("PACKAGED", path(&packaged)), homes];
         variables.push(("SM_ADDITIONAL_USER_PROFILE_NAMES", studio::USER.to_owned()));
         variables.push(("CONFIG", path(&systems::config(self.directory.path(), &self.channels)?)));
         variables.extend(self.secrets.iter().cloned());
         variables.push(("PARTNER_EVENT_BUS_NAME", PARTNER_BUS.to_owned()));
         variables.push(("PARTNER_ADAPTER", "desk".to_owned()));
         variables.extend(parameters.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        self.make("deploy", &variables).await?;
-        let text = std::fs::read_to_string(&outputs).context("the deployment wrote no outputs")?;
-        Ok(serde_json::from_str(&text)?)
+        self.make("deploy", &variables).await
+    }
+
+    fn outputs(&self) -> PathBuf {
+        self.directory.path().join("outputs.json")
     }
 
     /// Deletes the stack as a user does, and what an operator has made beside it.
     pub async fn delete(&self) -> anyhow::Result<()> {
-        self.make("delete", &[]).await?;
+        self.delete_with(&[]).await?;
+        Ok(())
+    }
+
+    /// The same with variables of the Makefile; what it says.
+    pub async fn delete_with(&self, variables: &[(&str, &str)]) -> anyhow::Result<String> {
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let said = self.make("delete", &variables).await?;
         let client = aws_sdk_secretsmanager::Client::new(&self.aws.sdk_config());
         for (_, arn) in &self.secrets {
             let delete = client.delete_secret().secret_id(arn);
             Box::pin(delete.force_delete_without_recovery(true).send()).await?;
         }
-        self.aws_command(&["events", "delete-event-bus", "--name", PARTNER_BUS]).await
+        self.aws_command(&["events", "delete-event-bus", "--name", PARTNER_BUS]).await?;
+        Ok(said)
     }
 
     /// Sends again what lies in the dead-letter queues, as an operator does.
     pub async fn redrive(&self) -> anyhow::Result<()> {
-        self.make("redrive", &[]).await
+        self.make("redrive", &[]).await?;
+        Ok(())
     }
 
     /// Waits until letters lie in the dead-letter queue of a channel's function, or until none do.
@@ -182,15 +200,16 @@ impl Stage {
     pub async fn aws_command(&self, arguments: &[&str]) -> anyhow::Result<()> {
         let mut command = Command::from(self.aws.command("aws"));
         command.args(arguments);
-        finish(&mut command, &format!("aws {}", arguments.join(" "))).await
+        finish(&mut command, &format!("aws {}", arguments.join(" "))).await?;
+        Ok(())
     }
 
-    /// The same; what it answers.
-    pub async fn aws_answer(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = Command::from(self.aws.command("aws")).args(arguments).output().await?;
-        let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "aws {}: {errors}", arguments.join(" "));
-        Ok(String::from_utf8(output.stdout)?)
+    /// The same; what AWS answers.
+    pub async fn aws_answer(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let mut command = Command::from(self.aws.command("aws"));
+        command.args(arguments).args(["--output", "json"]);
+        let said = finish(&mut command, &format!("aws {}", arguments.join(" "))).await?;
+        serde_json::from_str(&said).with_context(|| format!("aws {} answered {said}", arguments.join(" ")))
     }
 
     /// How often the firewall was asked to flush flows.
@@ -213,7 +232,7 @@ impl Stage {
     }
 
     /// One of the Makefile's targets, with the tests' build and the local AWS.
-    async fn make(&self, target: &str, variables: &[(&str, String)]) -> anyhow::Result<()> {
+    async fn make(&self, target: &str, variables: &[(&str, String)]) -> anyhow::Result<String> {
         let mut command = Command::new("make");
         command.current_dir(root()?).args(["--no-print-directory", target, "PROFILE=dev"]);
         command.arg(format!("CFN_ARTEFACT_S3_BUCKET={BUCKET}")).arg(format!("APP_STACK_NAME={STACK}"));

@@ -19,7 +19,7 @@ pub use file::{File, Unreadable};
 pub(crate) use mistakes::line_at;
 pub use mistakes::{Mistake, Mistakes};
 
-/// Which `egress.toml` and which `policy.cedar`: twelve hexadecimal digits. The same bytes always have the same.
+/// Which `egress.toml`, and which `policy.cedar`: twelve hexadecimal digits. The same bytes always have the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version(String);
 
@@ -27,8 +27,18 @@ impl Version {
     /// The first twelve digits of SHA-256 over both, each behind its length in eight bytes, the most significant
     /// first: nothing that moves from the end of one to the start of the other keeps the version.
     pub fn of(egress_toml: &[u8], policy_cedar: &[u8]) -> Self {
+        Self::of_files(&[egress_toml, policy_cedar])
+    }
+
+    /// That of `egress.toml` alone. Functions without policies have this one, so that other policies are no change of
+    /// theirs.
+    pub fn of_config(egress_toml: &[u8]) -> Self {
+        Self::of_files(&[egress_toml])
+    }
+
+    fn of_files(files: &[&[u8]]) -> Self {
         let mut digest = Sha256::new();
-        for bytes in [egress_toml, policy_cedar] {
+        for bytes in files {
             digest.update((bytes.len() as u64).to_be_bytes());
             digest.update(bytes);
         }

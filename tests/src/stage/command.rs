@@ -45,25 +45,25 @@ fn is_passed_on(name: &OsStr) -> bool {
         || name.to_ascii_lowercase().ends_with("_proxy")
 }
 
-/// Runs a command to its end, for at most [`LIMIT`]; what it said is in the error if it fails. It is killed,
-/// with everything that it started, when nobody waits any more.
-pub(super) async fn finish(command: &mut Command, name: &str) -> anyhow::Result<()> {
+/// Runs a command to its end, for at most [`LIMIT`], and answers what it said, which is in the error if it fails. It is
+/// killed, with everything that it started, when nobody waits any more.
+pub(super) async fn finish(command: &mut Command, name: &str) -> anyhow::Result<String> {
     // A file, and not a pipe, which lasts as long as the last of the children that holds it.
     let mut said = tempfile::tempfile()?;
     command.process_group(0).stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said.try_clone()?);
     let mut child = command.spawn().with_context(|| format!("{name} could not be started"))?;
     let group = Group::of(&child);
     let status = tokio::time::timeout(LIMIT, child.wait()).await;
-    if let Ok(Ok(status)) = &status {
-        group.has_ended();
-        if status.success() {
-            return Ok(());
-        }
-    }
     let mut text = Vec::new();
     said.rewind()?;
     said.read_to_end(&mut text)?;
-    let text = String::from_utf8_lossy(&text);
+    let text = String::from_utf8_lossy(&text).into_owned();
+    if let Ok(Ok(status)) = &status {
+        group.has_ended();
+        if status.success() {
+            return Ok(text);
+        }
+    }
     let last: Vec<&str> = text.lines().rev().take(25).collect();
     let outcome = match status {
         Ok(status) => format!("failed ({})", status.with_context(|| format!("{name} can't be waited for"))?),

@@ -84,8 +84,7 @@ pub(crate) async fn every_saved_query_finds_something(
         lines.push(of_lambda().to_string());
     }
     logs.insert(deployed.output("AlertLogGroupName")?.to_owned(), deployed.alert_log("-stormy").await?);
-    let answer = stage.aws_answer(&["logs", "describe-query-definitions", "--output", "json"]).await?;
-    let definitions: Value = serde_json::from_str(&answer)?;
+    let definitions = stage.aws_answer(&["logs", "describe-query-definitions"]).await?;
     let definitions = definitions["queryDefinitions"].as_array().context("no saved queries")?;
     ensure!(definitions.len() == 10, "{} saved queries", definitions.len());
     let mut wrong = Vec::new();

@@ -3,10 +3,11 @@
 //! reason.
 //!
 //! Properties: `Bucket`, the artefacts' bucket, and the keys of `egress.toml` (`ConfigKey`) and
-//! `policy.cedar` (`PolicyKey`) in it. Data: `Version`, which is the same for the same texts. It makes
-//! nothing: the functions have the same texts in their packages.
+//! `policy.cedar` (`PolicyKey`) in it. Data: `Version`, which is the same for the same texts, and `ConfigVersion`,
+//! which is that of `egress.toml` alone. It makes nothing: the functions have the same texts in their packages.
 
 use egress::aws::S3;
+use egress::validation::{Version, validate};
 
 use super::{Clients, Never, Next, Problem, Resource};
 use crate::protocol::answer::Done;
@@ -54,9 +55,13 @@ impl Resource for EgressConfig {
     }
 
     fn next(&self, (): &mut (), texts: &Texts) -> Next<Never> {
-        match egress::validation::validate(&texts.config, &texts.policy) {
+        match validate(&texts.config, &texts.policy) {
             Ok(version) => {
-                let data = vec![("Version".to_owned(), version.to_string())];
+                let of_config = Version::of_config(&texts.config);
+                let data = vec![
+                    ("ConfigVersion".to_owned(), of_config.to_string()),
+                    ("Version".to_owned(), version.to_string()),
+                ];
                 Next::Done(Done { data, ..Done::default() })
             }
             Err(mistakes) => Next::Failed(mistakes.to_string()),

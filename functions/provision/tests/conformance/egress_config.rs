@@ -25,14 +25,21 @@ async fn the_version_is_that_of_the_texts() {
     let stack = Stack::new().await;
     let created = stack.send(stack.event("Create", CONFIG, properties(&stack))).await;
     assert_eq!(created["Status"], "SUCCESS", "{created}");
-    let version = &created["Data"]["Version"];
-    assert_eq!(version.as_str().map(str::len), Some(12));
+    let version = |answer: &Value, name: &str| answer["Data"][name].as_str().unwrap().to_owned();
+    assert_eq!(version(&created, "Version").len(), 12);
 
+    // Other policies are another version of both, and the same of egress.toml.
     let (id, before) = (created["PhysicalResourceId"].clone(), properties(&stack));
+    let after = with(&stack, EXAMPLE, &format!("{POLICY}\n// Ours\n"));
+    let updated = stack.send(stack.update(CONFIG, &id, before.clone(), after)).await;
+    assert_eq!(updated["PhysicalResourceId"], id);
+    assert_ne!(version(&updated, "Version"), version(&created, "Version"));
+    assert_eq!(version(&updated, "ConfigVersion"), version(&created, "ConfigVersion"));
+
     let after = with(&stack, &format!("{EXAMPLE}\n# Ours\n"), POLICY);
     let updated = stack.send(stack.update(CONFIG, &id, before, after)).await;
-    assert_eq!(updated["PhysicalResourceId"], id);
-    assert_ne!(updated["Data"]["Version"], *version);
+    assert_ne!(version(&updated, "Version"), version(&created, "Version"));
+    assert_ne!(version(&updated, "ConfigVersion"), version(&created, "ConfigVersion"));
 }
 
 #[tokio::test]

@@ -1,0 +1,100 @@
+//! The whole stack deployed as a user does, deployed again, with another configuration, and deleted: what changes, and what
+//! doesn't. The small stories, of what stops a deployment or a deletion, are in `local_aws/test_deployment.py`.
+
+#![cfg(test)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use tests::lab::Engine;
+use tests::stage::Stage;
+
+const MINUTE: Duration = Duration::from_secs(2);
+/// The function that reads neither file.
+const UNCONFIGURED: &str = "provision";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_changes_what_is_another_and_nothing_else() -> Result<()> {
+    // Given a stack,
+    let stage = Stage::set(Engine::Offline, MINUTE).await?;
+    let folder = tempfile::tempdir()?;
+    let outputs = stage.deploy_with(&[]).await?;
+    let (functions, stack) = (functions(&stage).await?, stack(&stage).await?);
+
+    // when it is deployed once more, then nothing at all changes.
+    let said = stage.deployment(&[]).await?;
+    ensure!(said.contains("is as it should be: nothing to change"), "{said}");
+    assert_eq!(self::functions(&stage).await?, functions);
+    assert_eq!(self::stack(&stage).await?, stack);
+
+    // With other policies only the function that decides is another one,
+    let policy = changed(folder.path(), "policy.cedar", "// Ours.\n")?;
+    stage.deploy_with(&[("POLICY", &policy)]).await?;
+    let decided = self::functions(&stage).await?;
+    assert_eq!(differ(&functions, &decided), BTreeSet::from(["requests"]));
+
+    // and with another egress.toml those that read it.
+    let config = changed(folder.path(), "egress.toml", "# Ours.\n")?;
+    stage.deploy_with(&[("POLICY", &policy), ("CONFIG", &config)]).await?;
+    let configured = self::functions(&stage).await?;
+    let all_but_one = decided.keys().map(String::as_str).filter(|name| *name != UNCONFIGURED);
+    assert_eq!(differ(&decided, &configured), all_but_one.collect());
+    ensure!(decided.contains_key(UNCONFIGURED), "{decided:?}");
+
+    // When it is to be deleted while somebody's work is in a bucket, then nothing is, before they say so.
+    let bucket = outputs.get("SageMakerS3bucketModels").context("no bucket")?;
+    std::fs::write(folder.path().join("model"), "work")?;
+    let (file, url) = (folder.path().join("model").display().to_string(), format!("s3://{bucket}/model"));
+    stage.aws_command(&["s3", "cp", &file, &url]).await?;
+    let network = stage.aws.network().await?;
+    let refused = stage.delete_with(&[]).await.err().map(|error| format!("{error:#}")).unwrap_or_default();
+    ensure!(refused.contains(&format!("there is something in {bucket}")), "{refused}");
+    assert_eq!(stage.aws.network().await?, network);
+    assert_eq!(self::functions(&stage).await?, configured);
+
+    // Then all goes; the keys of KMS, which take their time, are named.
+    let said = stage.delete_with(&[("EMPTY_BUCKETS", "true")]).await?;
+    for name in ["KMSKeyEBSArn", "KMSKeyS3bucketsArn"] {
+        let key = outputs.get(name).and_then(|arn| arn.rsplit('/').next()).context("no key")?;
+        ensure!(said.contains(&format!("is left: KMS key {key} (")), "{key} is not named: {said}");
+    }
+    ensure!(!said.contains("is left: log group"), "{said}");
+    let left = stage.resources().await?;
+    ensure!(left.is_empty(), "left behind: {left:?}");
+    stage.strike().await
+}
+
+/// The example's file with a line more, in a folder.
+fn changed(folder: &Path, name: &str, line: &str) -> Result<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the tests lie in the checkout")?;
+    let text = std::fs::read_to_string(root.join("infra/config").join(name))?;
+    let file = folder.join(name);
+    std::fs::write(&file, text + line)?;
+    Ok(file.display().to_string())
+}
+
+/// What each function is: its code, its environment, and when it was last changed.
+async fn functions(stage: &Stage) -> Result<BTreeMap<String, Value>> {
+    let query = "Functions[].[FunctionName, [CodeSha256, Environment.Variables]]";
+    let rows = stage.aws_answer(&["lambda", "list-functions", "--query", query]).await?;
+    let rows: Vec<(String, Value)> = serde_json::from_value(rows)?;
+    let name = |name: &str| name.trim_start_matches("sagemaker-studio-vpc-firewall-").to_owned();
+    Ok(rows.into_iter().map(|(function, about)| (name(&function), about)).collect())
+}
+
+/// The root stack, with the time of its last update.
+async fn stack(stage: &Stage) -> Result<Value> {
+    stage.aws_answer(&["cloudformation", "describe-stacks", "--stack-name", "sagemaker-studio-demo"]).await
+}
+
+/// The names of the functions that are not the same.
+fn differ<'a>(before: &'a BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> BTreeSet<&'a str> {
+    before
+        .iter()
+        .filter(|(name, about)| after.get(*name) != Some(*about))
+        .map(|(name, _)| name.as_str())
+        .collect()
+}
