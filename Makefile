@@ -18,6 +18,8 @@ APP_STACK_NAME_automation := studio-egress
 
 # `delete` deletes what is in the data and the model bucket, too.
 EMPTY_BUCKETS ?= false
+# `delete` of the functions alone leaves grants open that nobody will end.
+LEAVE_GRANTS ?= false
 
 # The stack's parameters, by the template's name for each.
 PARAMETERS = $(PARAMETERS_$(TEMPLATE))
@@ -150,7 +152,8 @@ deploy: package ## creates or updates the stack CFN_ARTEFACT_S3_BUCKET=…
 		$(if $(OUTPUTS_JSON),--json '$(OUTPUTS_JSON)')
 
 delete: ## deletes the stack, and with EMPTY_BUCKETS=true what is in its buckets
-	@venv=$(VENV) && $(STACK) delete --stack-name '$(APP_STACK_NAME)' --empty-buckets '$(EMPTY_BUCKETS)'
+	@venv=$(VENV) && $(STACK) delete --stack-name '$(APP_STACK_NAME)' --empty-buckets '$(EMPTY_BUCKETS)' \
+		--leave-grants '$(LEAVE_GRANTS)'
 
 outputs: ## prints the stack's outputs
 	@venv=$(VENV) && $(STACK) outputs --stack-name '$(APP_STACK_NAME)' $(if $(OUTPUTS_JSON),--json '$(OUTPUTS_JSON)')

@@ -21,6 +21,19 @@ class Leaving:
         s3 = boto3.client("s3")
         return [bucket for bucket in self._ids("AWS::S3::Bucket") if is_filled(s3, bucket)]
 
+    def live_grants(self):
+        """The requests whose grants nobody would end: where the rule groups are another stack's, they stay."""
+        table = self.outputs.get("TableName")
+        if not table or not self.parameters.get("GrantRuleGroupArns"):
+            return []
+        dynamodb = boto3.client("dynamodb")
+        query = {"KeyConditionExpression": "pk = :live", "ExpressionAttributeValues": {":live": {"S": "live"}}}
+        try:
+            pages = list(dynamodb.get_paginator("query").paginate(TableName=table, ConsistentRead=True, **query))
+        except dynamodb.exceptions.ResourceNotFoundException:
+            return []  # an earlier attempt has deleted it
+        return [row["sk"]["S"] for page in pages for row in page["Items"]]
+
     def keeps(self):
         """What is kept because the stack says so; in words."""
         file_system = self.outputs.get("HomeFileSystemId")

@@ -40,7 +40,7 @@ def main():
         elif options.command == "deploy":
             deploy(options)
         elif options.command == "delete":
-            delete(options.stack_name, empty_buckets=options.empty_buckets == "true")
+            delete(options.stack_name, options.empty_buckets == "true", options.leave_grants == "true")
         else:
             report(outputs(client(), options.stack_name), options.json)
     except Problem as problem:
@@ -69,6 +69,7 @@ def arguments():
     command = commands.add_parser("delete", help="delete the stack")
     command.add_argument("--stack-name", required=True)
     command.add_argument("--empty-buckets", default="", choices=("true", "false", ""), help="with all that is in them")
+    command.add_argument("--leave-grants", default="", choices=("true", "false", ""), help="open for good")
     command = commands.add_parser("outputs", help="print the outputs")
     command.add_argument("--stack-name", required=True)
     command.add_argument("--json", type=Path, help="a file for the outputs")
@@ -207,7 +208,7 @@ def update(cloudformation, stack, request, keeps=1):
     return events
 
 
-def delete(name, empty_buckets=False):
+def delete(name, empty_buckets=False, leave_grants=False):
     """Deletes the stack, waits until it is gone, and names what is left. One that was interrupted, or that failed, goes
     on."""
     cloudformation = client()
@@ -218,8 +219,13 @@ def delete(name, empty_buckets=False):
     is_ours(stack)
     may_be_deleted(stack)
     leaves = Leaving(cloudformation, stack)
+    if (grants := leaves.live_grants()) and not leave_grants:
+        raise Problem(
+            f"{', '.join(grants)} would stay open in {leaves.parameters['GrantRuleGroupArns']} for good: the functions "
+            "that end grants go. Revoke them first; LEAVE_GRANTS=true leaves them open"
+        )
     make_room(leaves.filled_buckets(), empty_buckets)
-    for line in leaves.keeps():
+    for line in leaves.keeps() + [f"{grant}, open for good" for grant in grants]:
         print(f"is kept: {line}")
     events = Events(cloudformation).of(stack["StackId"])
     events.skip_past()

@@ -50,9 +50,10 @@ class Deployment(FunctionStory):
         self.addCleanup(lambda: client("cloudformation").delete_stack(StackName=self.name))
         return self.run_stack("deploy", "--stack-name", self.name, "--template", str(file), "--tag", f"template={kind}")
 
-    def deletes(self, empty_buckets: str = "false") -> tuple[int, str]:
+    def deletes(self, empty_buckets: str = "false", leave_grants: str = "false") -> tuple[int, str]:
         """`make delete`."""
-        return self.run_stack("delete", "--stack-name", self.name, "--empty-buckets", empty_buckets)
+        return self.run_stack("delete", "--stack-name", self.name, "--empty-buckets", empty_buckets,
+                              "--leave-grants", leave_grants)
 
     def nested(self, template: Template) -> Template:
         """A stack in which another one is, from the bucket."""
@@ -273,6 +274,29 @@ class Deletion(Deployment):
             "removes them",
         ])
         client("logs").delete_log_group(logGroupName=log)
+
+    def test_no_grant_is_left_open_for_good_unless_somebody_says_so(self) -> None:
+        # Given functions beside a firewall of another stack's, with a live grant in its rule group,
+        template = {
+            "Parameters": {"GrantRuleGroupArns": {"Type": "String", "Default": "arn:theirs"}},
+            "Resources": {"Ledger": {"Type": "AWS::DynamoDB::Table", "Properties": {
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+                "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]}}},
+            "Outputs": {"TableName": {"Value": {"Ref": "Ledger"}}}}
+        code, text = self.deploys(template, kind="automation")
+        self.assertEqual(code, 0, text)
+        client("dynamodb").put_item(TableName=text.split()[-1],
+                                    Item={"pk": {"S": "live"}, "sk": {"S": "req-0123456789ab"}})
+        # when they are to be deleted, then nothing is,
+        code, text = self.deletes()
+        self.assertEqual(code, 1)
+        self.assertIn("delete: req-0123456789ab would stay open in arn:theirs for good", text)
+        self.assertEqual(self.settled()["StackStatus"], "CREATE_COMPLETE")
+        # unless that is wanted.
+        code, text = self.deletes(leave_grants="true")
+        self.assertEqual(code, 0, text)
+        self.assertIn("is kept: req-0123456789ab, open for good\n", text)
 
     def test_a_deletion_that_failed_goes_on(self) -> None:
         # Given a nested stack in whose network somebody has put something by hand,

@@ -128,6 +128,11 @@ impl Stage {
         self.make("deploy", &variables).await
     }
 
+    /// Has the outputs shown as a user does; what is shown.
+    pub async fn shows_outputs(&self) -> anyhow::Result<String> {
+        self.make("outputs", &[]).await
+    }
+
     fn outputs(&self) -> PathBuf {
         self.directory.path().join("outputs.json")
     }

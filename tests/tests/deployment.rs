@@ -13,6 +13,16 @@ use tests::lab::Engine;
 use tests::stage::Stage;
 
 const MINUTE: Duration = Duration::from_secs(2);
+/// The article's parameters.
+const DEFAULTS: [(&str, &str); 7] = [
+    ("ProjectName", "sagemaker-studio-vpc-firewall"),
+    ("DomainName", "sagemaker-anfw-domain"),
+    ("UserProfileName", "anfw-user-profile"),
+    ("VPCCIDR", "10.2.0.0/16"),
+    ("FirewallSubnetCIDR", "10.2.1.0/24"),
+    ("NATGatewaySubnetCIDR", "10.2.2.0/24"),
+    ("SageMakerStudioSubnetCIDR", "10.2.3.0/24"),
+];
 /// The function that reads neither file.
 const UNCONFIGURED: &str = "provision";
 
@@ -23,6 +33,13 @@ async fn a_deployment_changes_what_is_another_and_nothing_else() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let outputs = stage.deploy_with(&[]).await?;
     let (functions, stack) = (functions(&stage).await?, stack(&stage).await?);
+    as_in_the_article(&stage).await?;
+    let shown = stage.shows_outputs().await?;
+    for (name, value) in &outputs {
+        let is_shown =
+            |line: &str| line.split_once(' ').is_some_and(|(one, rest)| one == name && rest.trim() == value);
+        ensure!(shown.lines().any(is_shown), "{name} is not shown: {shown}");
+    }
 
     // when it is deployed once more, then nothing at all changes.
     let said = stage.deployment(&[]).await?;
@@ -67,16 +84,37 @@ async fn a_deployment_changes_what_is_another_and_nothing_else() -> Result<()> {
     stage.strike().await
 }
 
+/// No parameter is required, and those of the article have its defaults.
+async fn as_in_the_article(stage: &Stage) -> Result<()> {
+    let file = root()?.join("infra/root.yaml").display().to_string();
+    let body = format!("file://{file}");
+    let validate = ["cloudformation", "validate-template", "--template-body", &body];
+    let query = ["--query", "Parameters[].[ParameterKey, DefaultValue]"];
+    let rows: Vec<(String, Option<String>)> =
+        serde_json::from_value(stage.aws_answer(&[&validate[..], &query].concat()).await?)?;
+    let required: Vec<_> = rows.iter().filter(|(_, default)| default.is_none()).collect();
+    ensure!(required.is_empty(), "{required:?} have to be given");
+    for (name, default) in DEFAULTS {
+        let found = rows.iter().find(|(one, _)| one == name).and_then(|(_, default)| default.as_deref());
+        assert_eq!(found, Some(default), "{name}");
+    }
+    Ok(())
+}
+
 /// The example's file with a line more, in a folder.
 fn changed(folder: &Path, name: &str, line: &str) -> Result<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the tests lie in the checkout")?;
-    let text = std::fs::read_to_string(root.join("infra/config").join(name))?;
+    let text = std::fs::read_to_string(root()?.join("infra/config").join(name))?;
     let file = folder.join(name);
     std::fs::write(&file, text + line)?;
     Ok(file.display().to_string())
 }
 
-/// What each function is: its code, its environment, and when it was last changed.
+/// The checkout.
+fn root() -> Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the tests lie in the checkout")
+}
+
+/// What each function is: its code, and its environment.
 async fn functions(stage: &Stage) -> Result<BTreeMap<String, Value>> {
     let query = "Functions[].[FunctionName, [CodeSha256, Environment.Variables]]";
     let rows = stage.aws_answer(&["lambda", "list-functions", "--query", query]).await?;

@@ -1,4 +1,6 @@
-"""AWS::S3::Bucket: MiniStack's own, but with its encryption and its lifecycle, and not deleted while something is in it."""
+"""AWS::S3::Bucket: MiniStack's own, but with its encryption and its lifecycle, and not deleted while something is in it,
+be it a version or a delete marker.
+"""
 
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -19,7 +21,8 @@ def complete() -> None:
 
 
 def _not_empty(name: str, _properties: Properties) -> tuple[str, str] | None:
-    if (s3._buckets.get(name) or {}).get("objects"):
+    versions = any(bucket == name and rows for (bucket, _), rows in s3._object_versions.items())
+    if versions or (s3._buckets.get(name) or {}).get("objects"):
         return "BucketNotEmpty", "The bucket you tried to delete is not empty"
     return None
 
