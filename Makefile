@@ -148,7 +148,7 @@ deploy: package ## creates or updates the stack CFN_ARTEFACT_S3_BUCKET=…
 		--configuration '$(PACKAGED).configuration' --bucket '$(CFN_ARTEFACT_S3_BUCKET)' \
 		$(foreach entry,$(PARAMETERS),$(call parameter,$(entry))) \
 		--parameter 'Architecture=$(ARCHITECTURE)' \
-		--tag 'application=studio-egress' --tag 'template=$(TEMPLATE)' --tag 'stack=$(APP_STACK_NAME)' \
+		--tag 'application=studio-egress' --tag 'studio-egress=$(TEMPLATE)' --tag 'stack=$(APP_STACK_NAME)' \
 		$(if $(OUTPUTS_JSON),--json '$(OUTPUTS_JSON)')
 
 delete: ## deletes the stack, and with EMPTY_BUCKETS=true what is in its buckets
@@ -167,7 +167,8 @@ package: $(BUILDER) check build ## builds the functions, and uploads them and th
 		--s3-bucket '$(CFN_ARTEFACT_S3_BUCKET)' --s3-prefix '$(APP_STACK_NAME)' --output-template-file $(PACKAGED)
 
 check:
-	@venv=$(VENV) && $(STACK) check --bucket '$(CFN_ARTEFACT_S3_BUCKET)' --config '$(CONFIG)' --policy '$(POLICY)'
+	@venv=$(VENV) && $(STACK) check --stack-name '$(APP_STACK_NAME)' --kind '$(TEMPLATE)' \
+		--bucket '$(CFN_ARTEFACT_S3_BUCKET)' --config '$(CONFIG)' --policy '$(POLICY)'
 
 # --- the functions
 

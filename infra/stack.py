@@ -27,8 +27,8 @@ from zones import Zones, empty
 CAPABILITIES = ["CAPABILITY_IAM"]
 # What is left of a first deployment that failed can only be deleted.
 DEAD_ENDS = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
-# The tag that says which template a stack is of.
-KIND = "template"
+# The tag that says which of this project's templates a stack is of.
+KIND = "studio-egress"
 TEMPLATE_LIMIT = 51_200  # bytes that CloudFormation takes in a request
 
 
@@ -37,6 +37,8 @@ def main():
     try:
         if options.command == "check":
             check(options.bucket, (("CONFIG", options.config), ("POLICY", options.policy)))
+            if stack := describe(client(), options.stack_name):
+                is_ours(stack, options.kind)
         elif options.command == "deploy":
             deploy(options)
         elif options.command == "delete":
@@ -54,7 +56,9 @@ def main():
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("check", help="what a deployment needs: credentials, Region, bucket")
+    command = commands.add_parser("check", help="what a deployment needs: credentials, Region, bucket, the stack's name")
+    command.add_argument("--stack-name", required=True)
+    command.add_argument("--kind", required=True, help="the template's name")
     command.add_argument("--bucket", required=True, help="the bucket for templates and code")
     command.add_argument("--config", type=Path, required=True, help="the configuration that is to be packed")
     command.add_argument("--policy", type=Path, required=True, help="the policies that are to be packed")

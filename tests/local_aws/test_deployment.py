@@ -48,7 +48,8 @@ class Deployment(FunctionStory):
         # Whatever becomes of the story, the stack goes.
         self.stack = self.name
         self.addCleanup(lambda: client("cloudformation").delete_stack(StackName=self.name))
-        return self.run_stack("deploy", "--stack-name", self.name, "--template", str(file), "--tag", f"template={kind}")
+        return self.run_stack("deploy", "--stack-name", self.name, "--template", str(file), "--tag",
+                              f"studio-egress={kind}")
 
     def deletes(self, empty_buckets: str = "false", leave_grants: str = "false") -> tuple[int, str]:
         """`make delete`."""
@@ -63,6 +64,14 @@ class Deployment(FunctionStory):
         self.addCleanup(lambda: s3.delete_object(Bucket=self.bucket, Key=key))
         url = f"{os.environ['AWS_ENDPOINT_URL']}/{self.bucket}/{key}"
         return {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}
+
+    def checks(self, **changes: str) -> tuple[int, str]:
+        """`make check`, with what it takes by default and changes of it."""
+        for file in ("egress.toml", "policy.cedar"):
+            (self.folder / file).touch()
+        given = {"stack-name": self.name, "kind": "root", "bucket": self.bucket,
+                 "config": str(self.folder / "egress.toml"), "policy": str(self.folder / "policy.cedar")} | changes
+        return self.run_stack("check", *(word for name, value in given.items() for word in (f"--{name}", value)))
 
     def is_administrator(self) -> None:
         """The operator is somebody whom policies of buckets concern: the account's root they don't, here."""
@@ -85,14 +94,6 @@ BROKEN = {"Type": "Custom::Broken", "Properties": {
 
 class Preconditions(Deployment):
     """Before anything is built, it is said what is missing."""
-
-    def checks(self, **changes: str) -> tuple[int, str]:
-        """`make check`, with what it takes by default and changes of it."""
-        for file in ("egress.toml", "policy.cedar"):
-            (self.folder / file).touch()
-        given = {"bucket": self.bucket, "config": str(self.folder / "egress.toml"),
-                 "policy": str(self.folder / "policy.cedar")} | changes
-        return self.run_stack("check", *(word for name, value in given.items() for word in (f"--{name}", value)))
 
     def test_whose_account_it_is_is_said(self) -> None:
         self.assertEqual(self.checks(), (0, "account 000000000000, Region us-east-1, as arn:aws:iam::000000000000:root\n"))
@@ -176,16 +177,17 @@ class Others(Deployment):
         self.stack = client("cloudformation").create_stack(
             StackName=self.name, TemplateBody=json.dumps({"Resources": {"Topic": TOPIC}}))["StackId"]
         self.settled()
-        for code, text in (self.deploys({"Resources": {"Other": TOPIC}}), self.deletes()):
+        for code, text in (self.checks(), self.deploys({"Resources": {"Other": TOPIC}}), self.deletes()):
             self.assertEqual(code, 1)
             self.assertIn(f"{self.name} is not of this project", text)
         self.assertEqual(self.settled()["StackStatus"], "CREATE_COMPLETE")
 
     def test_one_template_does_not_take_the_place_of_the_other(self) -> None:
         self.assertEqual(self.deploys({"Resources": {"Topic": TOPIC}})[0], 0)
-        code, text = self.deploys({"Resources": {"Other": TOPIC}}, kind="automation")
-        self.assertEqual(code, 1)
-        self.assertIn(f"{self.name} was deployed with TEMPLATE=root", text)
+        for code, text in (self.checks(kind="automation"),
+                           self.deploys({"Resources": {"Other": TOPIC}}, kind="automation")):
+            self.assertEqual(code, 1)
+            self.assertIn(f"{self.name} was deployed with TEMPLATE=root", text)
         self.assertEqual(self.deletes()[0], 0)
 
 
