@@ -17,9 +17,9 @@ class Leaving:
         self.resources = list(resources(cloudformation, stack["StackId"]))
 
     def filled_buckets(self):
-        """The buckets in which something is."""
-        s3 = boto3.client("s3")
-        return [bucket for bucket in self._ids("AWS::S3::Bucket") if is_filled(s3, bucket)]
+        """The buckets that would go, and in which something is. That of the log is kept, as it is."""
+        s3, kept = boto3.client("s3"), self.outputs.get("LogBucketName")
+        return [bucket for bucket in self._ids("AWS::S3::Bucket") if bucket != kept and is_filled(s3, bucket)]
 
     def live_grants(self):
         """The requests whose grants nobody would end: where the rule groups are another stack's, they stay."""
@@ -36,10 +36,13 @@ class Leaving:
 
     def keeps(self):
         """What is kept because the stack says so; in words."""
+        kept = []
         file_system = self.outputs.get("HomeFileSystemId")
         if self.parameters.get("HomeDirectories") == "Retain" and file_system:
-            return [f"file system {file_system}: the users' home directories (HOME_DIRECTORIES=Retain)"]
-        return []
+            kept.append(f"file system {file_system}: the users' home directories (HOME_DIRECTORIES=Retain)")
+        if bucket := self.outputs.get("LogBucketName"):
+            kept.append(f"bucket {bucket} and its key: the firewall's log, which is evidence")
+        return kept
 
     def leaves(self):
         """What is there after the deletion; in words, each with what to do about it."""
