@@ -1,9 +1,13 @@
 //! What doesn't fit into the firewall waits, is told of, and keeps nobody else.
 
+use std::collections::BTreeMap;
+
 use egress::firewall::Content;
 use egress::request::StateName;
+use requests::Gauges;
+use tests::memory::{Call, Fault, Faults};
 
-use crate::harness::{MINUTE, Stage, approve, ask, ask_preset, id, revoke};
+use crate::harness::{MINUTE, Stage, approve, ask, ask_preset, id, revoke, tick};
 
 #[tokio::test(start_paused = true)]
 async fn rules_that_aws_refuses_keep_nothing_from_being_closed() {
@@ -118,4 +122,31 @@ async fn four_that_share_what_aws_refuses_don_t_keep_what_has_ended_from_being_c
     assert!(stage.lets_pass().contains(&"pypi.org".to_owned()));
     stage.happens(revoke("a", "alice")).await;
     assert!(!stage.lets_pass().contains(&"pypi.org".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_of_it_is_counted_of_what_failed_too() {
+    let stage = Stage::new();
+    stage.firewall.set_capacity(10);
+    let (_, figures) = stage.counted(ask("a", &["a.example.com"]), &Faults::none()).await;
+    assert_eq!(figures.reached, BTreeMap::from([(StateName::Pending, 1)]));
+
+    // An approved grant is active when every zone is in sync; that takes its time.
+    let (_, figures) = stage.counted(approve("a"), &Faults::none()).await;
+    let both = BTreeMap::from([(StateName::Approved, 1), (StateName::Active, 1)]);
+    assert_eq!((figures.reached, figures.milliseconds_to_active.len()), (both, 1));
+    let gauges = Gauges { live_grants: 1, waiting_grants: 0, capacity_left: 8 };
+    assert_eq!(figures.gauges, Some(gauges));
+
+    // What is not in sync yet is not active; the tick finds it a minute later.
+    stage.happens(ask("b", &["b.example.com"])).await;
+    let broken = Faults::script([(Call::InSync, Fault::FailBefore)]);
+    let (done, figures) = stage.counted(approve("b"), &broken).await;
+    assert!(done.is_err(), "{done:?}");
+    assert_eq!(figures.reached, BTreeMap::from([(StateName::Approved, 1)]));
+    assert_eq!(figures.gauges.map(|gauges| gauges.capacity_left), Some(6));
+    tests::memory::clock::pass(MINUTE).await;
+    let (_, figures) = stage.counted(tick(), &Faults::none()).await;
+    let took = figures.milliseconds_to_active;
+    assert!(took.len() == 1 && took.iter().all(|took| (60_000..90_000).contains(took)), "{took:?}");
 }

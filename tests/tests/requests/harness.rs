@@ -11,7 +11,7 @@ use egress::lifecycle::Rulebook;
 use egress::policy::Policy;
 use egress::request::{Request, RequestId, StateName};
 use jiff::Timestamp;
-use requests::{Outcome, Requests, RequestsError};
+use requests::{Figures, Outcome, Requests, RequestsError};
 use serde_json::{Value, json};
 use tests::memory::{Faults, MemoryBus, MemoryFirewall, MemoryLedger, clock};
 
@@ -89,6 +89,15 @@ impl Stage {
         event: Value,
         faults: &Faults,
     ) -> Option<Result<Outcome, RequestsError>> {
+        faults.until_crash(self.counted(event, faults)).await.map(|(done, _)| done)
+    }
+
+    /// The same, with its figures, of one that doesn't crash.
+    pub(crate) async fn counted(
+        &self,
+        event: Value,
+        faults: &Faults,
+    ) -> (Result<Outcome, RequestsError>, Figures) {
         let requests = Requests {
             firewall: self.firewall.with(faults),
             ledger: self.ledger.with(faults),
@@ -97,7 +106,7 @@ impl Stage {
             now: clock::now,
             jitter: || 0.5,
         };
-        faults.until_crash(requests.handle(event)).await
+        requests.handle_and_count(event).await
     }
 
     /// An event that is worked off.
