@@ -61,6 +61,8 @@ impl Template<'_> {
             "DenyList" => domains(self.denied),
             "Baseline" => domains(self.allowed),
             "Grants" => Ok(Some(RuleGroup::rules(resource, &self.grants()?))),
+            // The operator's own: there are none by default.
+            select if select.ends_with("!Ref AdditionalRuleGroupArns]") => Ok(None),
             other => bail!("the lab knows no rule group {other}"),
         }
     }
