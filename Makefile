@@ -143,7 +143,7 @@ help: ## lists the targets
 
 # --- to AWS, and back
 
-deploy: package ## creates or updates the stack CFN_ARTEFACT_S3_BUCKET=…
+deploy: package ## creates or updates the stack CFN_ARTEFACT_S3_BUCKET=…, beside a firewall with TEMPLATE=automation
 	@venv=$(VENV) && $(STACK) deploy --stack-name '$(APP_STACK_NAME)' --template $(PACKAGED) \
 		--configuration '$(PACKAGED).configuration' --bucket '$(CFN_ARTEFACT_S3_BUCKET)' \
 		$(foreach entry,$(PARAMETERS),$(call parameter,$(entry))) \

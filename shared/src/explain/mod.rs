@@ -1,10 +1,10 @@
 //! Why a host is blocked, or passes: which rule, grant or absence decides.
 //!
 //! A pure function over what the firewall and the ledger hold. It judges a policy in `STRICT_ORDER` whose default
-//! action drops what a client says after the handshake, as that of this stack does, and connections as clients
-//! usually make them: from `HOME_NET` to outside of it, TLS to port 443, HTTP/1.1 to port 80. It knows the part of
-//! Suricata that rules about names are made of; where another part could change the verdict, that is unknown, and a
-//! note says because of what.
+//! action drops what a client says after the handshake, as that of this stack does, or one in action order that comes
+//! to the same (the adapter for AWS tells), and connections as clients usually make them: from `HOME_NET` to outside of
+//! it, TLS to port 443, HTTP/1.1 to port 80. It knows the part of Suricata that rules about names are made of; where
+//! another part could change the verdict, that is unknown, and a note says because of what.
 
 mod advice;
 mod conditions;
