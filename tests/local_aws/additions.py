@@ -1,8 +1,8 @@
 """All that is added to MiniStack, in one list."""
 
 from . import (
-    bus_policies, cloudformation, custom_resources, ec2, efs, event_source_mappings, function_logs, iam,
-    network_firewall, query_definitions, queues, rule_targets, sagemaker, schedules, security_hub, transport,
+    bus_policies, cloudformation, custom_resources, ec2, efs, event_source_mappings, execution_roles, function_logs,
+    iam, network_firewall, query_definitions, queues, rule_targets, sagemaker, schedules, security_hub, transport,
 )
 from .going import let_go
 
@@ -18,6 +18,7 @@ def register(minute: float) -> None:
     iam.register()
     bus_policies.register()
     custom_resources.register()
+    execution_roles.register()
     function_logs.register()
     schedules.register(minute)
     rule_targets.register()

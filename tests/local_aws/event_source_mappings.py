@@ -13,14 +13,12 @@ import json
 import threading
 from typing import Any
 
-from ministack import app
-from ministack.core import iam_evaluator
-from ministack.core.responses import get_account_id, get_region
 from ministack.services import lambda_svc, sqs
 from ministack.services.cloudformation import provisioners
 
 from .cloudformation.table import Created, Properties, reported
 from .errors import AwsError
+from .execution_roles import may
 
 _LOOK = 0.1
 _ACTIONS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
@@ -100,16 +98,7 @@ def _check(function: str, source: str) -> None:
     if visibility < timeout:
         raise AwsError("InvalidParameterValueException", f"Queue visibility timeout: {visibility} seconds is less "
                                                          f"than Function timeout: {timeout} seconds")
-    for action in _ACTIONS if app.AUTH else ():
-        if not _may(config["Role"], action, source):
+    for action in _ACTIONS:
+        if not may(config["Role"], f"sqs:{action}", source):
             raise AwsError("InvalidParameterValueException", "The provided execution role does not have permissions "
                                                              f"to call {action} on SQS")
-
-
-def _may(role: str, action: str, queue: str) -> bool:
-    account = get_account_id()
-    context = iam_evaluator.EvalContext(
-        principal_arn=role, principal_type="AssumedRole", principal_account=account, action=f"sqs:{action}",
-        resource_arn=queue, region=get_region())
-    policies = iam_evaluator._gather_role_policies(role.rpartition("/")[2], account)
-    return iam_evaluator.evaluate(context, policies).decision == "Allow"

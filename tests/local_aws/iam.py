@@ -30,6 +30,8 @@ _denial = iam_actions.access_denied_response
 # a request needs beside the permission of its own name.
 _OF_ACTION = "local_aws:LeadingKeysOf/"
 _FURTHER = "local_aws:Further"
+# The path of a request, which not everything that asks for it is handed.
+_path: contextvars.ContextVar[str] = contextvars.ContextVar("path", default="")
 # What was missing, where it is not what the request is called.
 _missing: contextvars.ContextVar[Need | None] = contextvars.ContextVar("missing", default=None)
 
@@ -55,11 +57,13 @@ def _with_event_keys_and_needs(service: str, action: str, body: bytes, params: d
                 context[key] = values[0] if len(values) == 1 else values
     own = needs.first(service, action, params)
     context["aws:RequestedRegion"] = get_region()
-    return {**context, **(own.keys if own else {}), _FURTHER: needs.further(service, action, _json(body), params)}
+    return {**context, **(own.keys if own else {}),
+            _FURTHER: needs.further(service, action, _json(body), params, _path.get())}
 
 
 def _with_networks_and_file_systems(service: str, method: str, path: str, headers: dict[str, str], body: bytes,
                                     query: dict[str, Any], region: str, account: str) -> str:
+    _path.set(path)
     arn = _resource_arn(service, method, path, headers, body, query, region, account)
     if own := needs.first(service, f"{service}:{ec2._p(query, 'Action')}", query):
         return own.resource

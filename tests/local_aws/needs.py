@@ -2,15 +2,17 @@
 
 EC2: a security group is created on itself and on its VPC; tags in a creation need `ec2:CreateTags` with
 `ec2:CreateAction`; tags are asked for on each resource. SageMaker: tags in a creation need `sagemaker:AddTags` with
-`sagemaker:TaggingAction`, and a role in the settings `iam:PassRole`. (Service Authorization Reference, the resource
-types and condition keys of the actions. It has no `ec2:Vpc` for CreateSecurityGroup and DeleteTags.)
+`sagemaker:TaggingAction`, and a role in the settings `iam:PassRole`. EFS: a mount target goes with its interface,
+which needs `ec2:DeleteNetworkInterface`. SNS: on a topic with a key of its own one publishes by that key. (Service
+Authorization Reference, the resource types and condition keys of the actions, which has no `ec2:Vpc` for
+CreateSecurityGroup and DeleteTags; EFS API, DeleteMountTarget; SNS Developer Guide, "Managing encryption keys".)
 """
 
 from dataclasses import dataclass, field
 from typing import Any, Iterator
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import ec2
+from ministack.services import ec2, efs, sns
 
 from . import model, sagemaker
 from .ec2 import api
@@ -44,10 +46,14 @@ def first(service: str, action: str, params: api.Params) -> Need | None:
     return Need(action, arn("security-group", group["GroupId"]), _vpc(group)) if group else None
 
 
-def further(service: str, action: str, request: dict[str, Any], params: api.Params) -> list[Need]:
-    """What a request needs beside that; `request` is its JSON body, `params` its form."""
+def further(service: str, action: str, request: dict[str, Any], params: api.Params, path: str) -> list[Need]:
+    """What a request needs beside that; `request` is its JSON body, `params` its form, `path` that of its URL."""
     if service == "ec2":
         return [*_of_ec2(action, params)]
+    if action == "elasticfilesystem:DeleteMountTarget":
+        return [*_of_mount_target(path.rpartition("/")[2])]
+    if action == "sns:Publish":
+        return [*_of_topic(api.first(params, "TopicArn"))]
     name = action.removeprefix("sagemaker:")
     if service != "sagemaker" or name not in sagemaker.OPERATIONS:
         return []
@@ -83,6 +89,20 @@ def _tagged(action: str, params: api.Params) -> Iterator[Need]:
             **keys, **(_vpc(group) if group else {})})
 
 
+def _of_mount_target(identity: str) -> Iterator[Need]:
+    target = efs._mount_targets.get(identity)
+    subnet = ec2._subnets.get(target["SubnetId"]) if target else None
+    if target and subnet:
+        yield Need("ec2:DeleteNetworkInterface", arn("network-interface", target["NetworkInterfaceId"]), _vpc(subnet))
+
+
+def _of_topic(topic: str) -> Iterator[Need]:
+    key = (sns._topics.get(topic) or {}).get("attributes", {}).get("KmsMasterKeyId")
+    for action in ("kms:GenerateDataKey", "kms:Decrypt") if key else ():
+        of_id = f"arn:aws:kms:{get_region()}:{get_account_id()}:key/{key}"
+        yield Need(action, key if key.startswith("arn:") else of_id)
+
+
 def _of_sagemaker(name: str, request: dict[str, Any]) -> Iterator[Need]:
     if name.startswith("Create") and request.get("Tags"):
         keys = _tag_keys({tag["Key"]: tag["Value"] for tag in request["Tags"]})
@@ -110,8 +130,9 @@ def _tag_keys(tags: dict[str, str]) -> Keys:
     return {"aws:TagKeys": [*tags], **{f"aws:RequestTag/{name}": value for name, value in tags.items()}}
 
 
-def _vpc(group: dict[str, Any]) -> Keys:
-    return {"ec2:Vpc": arn("vpc", group["VpcId"])}
+def _vpc(part: dict[str, Any]) -> Keys:
+    """Of which VPC a group or a subnet is."""
+    return {"ec2:Vpc": arn("vpc", part["VpcId"])}
 
 
 def arn(kind: str, identity: str = "*") -> str:

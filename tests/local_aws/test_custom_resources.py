@@ -6,7 +6,7 @@ import os
 import unittest
 from typing import Any
 
-from .testing import FunctionStory, client, eventually
+from .testing import ROLE, FunctionStory, client, eventually
 
 # Fails in the deployment, after what it depends on.
 WRONG = {"Type": "AWS::EC2::NatGateway", "DependsOn": "Told", "Properties": {
@@ -116,8 +116,8 @@ class CustomResources(FunctionStory):
         resources["Group"] = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": group}}
         resources["Function"]["Properties"] |= {
             "LoggingConfig": {"LogGroup": {"Ref": "Group"}}, "Environment": {"Variables": {"OWN": "the same"}}}
-        resources["Role"]["Properties"]["Policies"] = [{"PolicyName": "again", "PolicyDocument": {
-            "Version": "2012-10-17", "Statement": [
+        resources["Role"]["Properties"]["Policies"] = [*ROLE["Properties"]["Policies"], {
+            "PolicyName": "again", "PolicyDocument": {"Version": "2012-10-17", "Statement": [
                 {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}]}}]
         self.deploy({"Resources": resources})
         self.assertEqual([event.get("again", False) for event in self.told(self.function, group)], [False, True])

@@ -4,7 +4,7 @@ import json
 import unittest
 from typing import Any
 
-from .testing import FunctionStory, client, eventually, unique
+from .testing import ROLE, FunctionStory, client, eventually, unique
 
 COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
@@ -29,8 +29,8 @@ class Queues(FunctionStory):
         )
         resources = template["Resources"]
         statement = {"Effect": "Allow", "Action": actions, "Resource": {"Fn::GetAtt": ["Queue", "Arn"]}}
-        role = resources["Role"]["Properties"] | {"Policies": [{"PolicyName": "queue", "PolicyDocument": {
-            "Version": "2012-10-17", "Statement": [statement]}}]}
+        role = resources["Role"]["Properties"] | {"Policies": [*ROLE["Properties"]["Policies"], {
+            "PolicyName": "queue", "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}}]}
         resources["Role"] = {"Type": "AWS::IAM::Role", "Properties": role}
         resources["Function"]["Properties"]["Environment"] = {"Variables": {"QUEUE_URL": {"Ref": "Queue"}}}
         template["Outputs"] = {name: {"Value": {"Ref": name}} for name in ("Queue", "DeadLetters", "Work")}

@@ -100,8 +100,14 @@ class Story(unittest.TestCase):
 
 ROLE = {
     "Type": "AWS::IAM::Role",
-    "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}},
+    "Properties": {
+        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]},
+        # What Lambda does in its name: to log, and to keep what has failed.
+        "Policies": [{"PolicyName": "lambda", "PolicyDocument": {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"],
+             "Resource": "*"}]}}],
+    },
 }
 
 

@@ -1,6 +1,6 @@
 """CloudFormation: the resource types that MiniStack has not, or not whole."""
 
-from . import dynamodb, ec2, events, nested_stacks, network_firewall, s3, sagemaker, secrets
+from . import dynamodb, ec2, events, nested_stacks, network_firewall, s3, sagemaker, secrets, sns
 
 
 def register() -> None:
@@ -13,3 +13,4 @@ def register() -> None:
     dynamodb.complete()
     s3.complete()
     secrets.complete()
+    sns.complete()
