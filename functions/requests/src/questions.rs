@@ -50,6 +50,7 @@ impl<F: Firewall, L: Ledger, B: Bus> Requests<F, L, B> {
             self.ledger.blocked(&name, since),
         );
         let policy = policy.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the firewall's policy can't be read, and the answer says so");
             let name = "the firewall's policy".to_owned();
             vec![PolicyGroup { name, arn: String::new(), rules: PolicyRules::Other(error.to_string()) }]
         });
