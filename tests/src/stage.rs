@@ -90,7 +90,12 @@ impl Stage {
     /// Starts the local AWS, whose clock ticks each `minute` and which enforces the functions' permissions,
     /// and makes the bucket that a deployment needs.
     pub async fn set(engine: Engine, minute: Duration) -> anyhow::Result<Self> {
-        let aws = LocalAws::with(Options { delay: SYNC_DELAY, minute, enforce_iam: true }).await?;
+        Self::set_with(engine, Options { delay: SYNC_DELAY, minute, enforce_iam: true }).await
+    }
+
+    /// The same on a local AWS with options of its own.
+    pub async fn set_with(engine: Engine, options: Options) -> anyhow::Result<Self> {
+        let aws = LocalAws::with(options).await?;
         let secrets = systems::secrets(&aws).await?;
         let (channels, directory) = (Channels::start().await?, tempfile::tempdir()?);
         let stage = Self { aws, engine, channels, directory, secrets };
@@ -449,22 +454,7 @@ impl Deployed {
     /// Kills the processes in which a function runs, in the middle of whatever they are at; answers how many
     /// there were.
     pub fn kill(&self, stage: &Stage, function: &str) -> anyhow::Result<usize> {
-        let name = format!("AWS_LAMBDA_FUNCTION_NAME={}", self.function(function)?);
-        let endpoint = format!(":{}", stage.aws.port());
-        let mut killed = 0;
-        for process in std::fs::read_dir("/proc")?.flatten() {
-            let Some(id) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            let Ok(environment) = std::fs::read(process.path().join("environ")) else { continue };
-            let environment = String::from_utf8_lossy(&environment);
-            let has = |wanted: &dyn Fn(&str) -> bool| environment.split('\0').any(wanted);
-            let ours = has(&|variable| variable == name)
-                && has(&|variable| variable.starts_with("AWS_ENDPOINT_URL=") && variable.contains(&endpoint));
-            if ours && let Some(id) = rustix::process::Pid::from_raw(id) {
-                rustix::process::kill_process(id, rustix::process::Signal::KILL)?;
-                killed += 1;
-            }
-        }
-        Ok(killed)
+        kill(stage, &self.function(function)?)
     }
 
     /// Puts lines into the firewall's alert log.
@@ -500,6 +490,27 @@ impl Deployed {
         self.chat.close().await?;
         self.inbox.close().await
     }
+}
+
+/// Kills the processes in which a function of this full name runs; answers how many there were. Its next invocation
+/// begins anew.
+pub fn kill(stage: &Stage, function: &str) -> anyhow::Result<usize> {
+    let name = format!("AWS_LAMBDA_FUNCTION_NAME={function}");
+    let endpoint = format!(":{}", stage.aws.port());
+    let mut killed = 0;
+    for process in std::fs::read_dir("/proc")?.flatten() {
+        let Some(id) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Ok(environment) = std::fs::read(process.path().join("environ")) else { continue };
+        let environment = String::from_utf8_lossy(&environment);
+        let has = |wanted: &dyn Fn(&str) -> bool| environment.split('\0').any(wanted);
+        let ours = has(&|variable| variable == name)
+            && has(&|variable| variable.starts_with("AWS_ENDPOINT_URL=") && variable.contains(&endpoint));
+        if ours && let Some(id) = rustix::process::Pid::from_raw(id) {
+            rustix::process::kill_process(id, rustix::process::Signal::KILL)?;
+            killed += 1;
+        }
+    }
+    Ok(killed)
 }
 
 async fn secret(config: &SdkConfig, arn: &str) -> anyhow::Result<String> {

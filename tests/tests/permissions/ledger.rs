@@ -1,8 +1,6 @@
 //! What the template lets the function that decides do to the ledger.
 
-#![cfg(test)]
-
-const TEMPLATE: &str = include_str!("../../infra/requests.yaml");
+const TEMPLATE: &str = include_str!("../../../infra/requests.yaml");
 /// What changes or deletes what is there; `PutItem` adds, and what it writes over no longer fits its neighbours'
 /// seals.
 const CHANGING: [&str; 6] = [
