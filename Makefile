@@ -194,10 +194,12 @@ test: cargo ## sets up, builds, and runs the lints and all tests
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --locked --workspace; \
 		else cargo test --locked --workspace; fi
 
-lint: cargo ## formatting, clippy, templates, licences and sources of the dependencies
+lint: cargo ## formatting, clippy, templates and their permissions, licences and sources of the dependencies
 	@cargo fmt --check
 	@cargo clippy --locked --workspace --all-targets -- --deny warnings
 	@venv=$(VENV) && "$$venv/bin/cfn-lint"
+	@venv=$(VENV) && checks=$$(tests/setup/venv.sh tests/checks/requirements.txt) && \
+		PYTHONPATH=tests "$$venv/bin/python" -m checks.templates "$$checks/bin/checkov"
 	@if command -v cargo-deny >/dev/null; then cargo deny --log-level error check bans licenses sources; \
 		else echo "lint: cargo-deny is not installed, so deny.toml is not checked here (cargo install cargo-deny)"; fi
 

@@ -1,10 +1,11 @@
 #!/bin/sh
-# The Python environment of the tests, made once for each content of tests/requirements.txt.
+# The Python environment of the tests, made once for each content of tests/requirements.txt; or that of another
+# file of requirements, which is given as the argument.
 # Prints its path as the only line on stdout. Two runs at a time are safe: one builds, one waits.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-requirements=$here/../requirements.txt
+requirements=${1:-$here/../requirements.txt}
 cache=${EGRESS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/studio-egress}
 venv=$cache/venv-$(sha256sum "$requirements" | cut -c1-12)
 
@@ -25,7 +26,7 @@ mkdir -p "$cache"
 exec 9>"$venv.lock"
 flock 9
 if [ ! -e "$venv/complete" ]; then
-    echo "Setting up the Python environment of the tests in $venv ..." >&2
+    echo "Setting up the Python environment of $requirements in $venv ..." >&2
     rm -rf "$venv"
     "$python" -m venv "$venv" >&2
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
