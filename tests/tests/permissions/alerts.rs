@@ -10,11 +10,14 @@ use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use tests::stage::Stage;
+use egress::request::{RequestId, StateName};
+use tests::stage::{Deployed, Stage};
 
 use crate::trial::Trial;
 use crate::{aws, stack_with};
 
+/// So many batches are counted in a window's own item, as in `alerts`.
+const FIRST_BATCHES: usize = 8;
 /// The bucket that holds files of the firewall's log.
 const LOG_BUCKET: &str = "firewall-log";
 
@@ -37,9 +40,24 @@ pub(crate) async fn reads_a_bucket(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Somebody waits for an answer, which would explain alerts.
+pub(crate) async fn somebody_waits(deployed: &Deployed) -> anyhow::Result<()> {
+    let asks = json!({
+        "action": "request", "requester": "alice@example.com", "domains": ["waits.example.org"], "justification": "a story",
+    });
+    let pending = deployed.send("pending", &asks).await?;
+    deployed.until(&pending, StateName::Pending).await?;
+    Ok(())
+}
+
 pub(crate) async fn does_nothing_without(trial: &mut Trial<'_>) -> anyhow::Result<()> {
-    let blocked =
-        async |trial: &Trial<'_>, run: String| trial.invoke(&delivery(&run, &[record(&run)])?).await;
+    // Connections of a notebook and of somebody whom EC2 doesn't know any more, and the use of a grant.
+    let blocked = async |trial: &Trial<'_>, run: String| {
+        let unknown = record("10.2.3.77", &format!("other-{run}"));
+        let used = crate::requests::used(&RequestId::of_message(&run), 9);
+        let lines = [record("10.2.3.10", &run), unknown, used];
+        trial.invoke(&delivery(&run, &lines)?).await
+    };
     trial.logs_nothing_without(&["Log logs:CreateLogStream", "Log logs:PutLogEvents"], blocked).await?;
     trial
         .without(
@@ -50,13 +68,25 @@ pub(crate) async fn does_nothing_without(trial: &mut Trial<'_>) -> anyhow::Resul
                 "WhoseAddresses ec2:DescribeNetworkInterfaces",
                 "WhoseAddresses ec2:DescribeSecurityGroups",
                 "CountInWindows dynamodb:UpdateItem",
-                "Write dynamodb:PutItem",
+                "Write dynamodb:PutItem address#*",
+                "Write dynamodb:PutItem alert#batch#*",
+                "Write dynamodb:PutItem use#*",
                 "Publish events:PutEvents",
                 "Findings securityhub:BatchImportFindings",
             ],
             blocked,
         )
         .await?;
+    // More batches than a window's own item holds.
+    let crowded = async |trial: &Trial<'_>, run: String| {
+        let mut answers = Vec::new();
+        for batch in 0..=FIRST_BATCHES {
+            let batch = format!("{run}-{batch}");
+            answers.push(trial.invoke(&delivery(&batch, &[record("10.2.3.10", &run)])?).await?);
+        }
+        anyhow::Ok(answers.join(" "))
+    };
+    trial.without(&["Write dynamodb:PutItem blocked#*"], crowded).await?;
     let unreadable = async |trial: &Trial<'_>, run: String| {
         trial.invoke(&delivery(&run, &["this is no JSON".to_owned()])?).await
     };
@@ -67,7 +97,7 @@ pub(crate) async fn does_nothing_without(trial: &mut Trial<'_>) -> anyhow::Resul
     trial.without(&["ReadDueWindows dynamodb:Query"], tick).await?;
     let file = async |trial: &Trial<'_>, run: String| {
         let key = format!("AWSLogs/000000000000/network-firewall/alert/us-east-1/{run}.log.gz");
-        trial.put_object(LOG_BUCKET, &key, packed(&record(&run))?).await?;
+        trial.put_object(LOG_BUCKET, &key, packed(&record("10.2.3.10", &run))?).await?;
         let detail = json!({"bucket": {"name": LOG_BUCKET}, "object": {"key": key}});
         let event = json!({"source": "aws.s3", "detail-type": "Object Created", "time": Timestamp::now(), "detail": detail});
         trial.invoke(&event).await
@@ -75,14 +105,14 @@ pub(crate) async fn does_nothing_without(trial: &mut Trial<'_>) -> anyhow::Resul
     trial.without(&["ReadFilesOfTheLog s3:GetObject"], file).await
 }
 
-/// A blocked connection of the notebook to a name of its own.
-fn record(run: &str) -> String {
+/// A blocked connection from an address to a name of the run's own.
+fn record(source: &str, run: &str) -> String {
     let now = Timestamp::now();
     json!({
         "firewall_name": "by-hand", "availability_zone": "us-east-1a", "event_timestamp": now.as_second().to_string(),
         "event": {
             "timestamp": now.strftime("%Y-%m-%dT%H:%M:%S.000000+0000").to_string(), "flow_id": 1,
-            "event_type": "alert", "proto": "TCP", "src_ip": "10.2.3.10", "src_port": 40_000,
+            "event_type": "alert", "proto": "TCP", "src_ip": source, "src_port": 40_000,
             "dest_ip": "203.0.113.9", "dest_port": 443, "app_proto": "tls",
             "alert": {"action": "blocked", "signature_id": 4, "signature": "aws:alert_established action"},
             "verdict": {"action": "drop"}, "tls": {"sni": format!("{run}.example"), "version": "UNDETERMINED"},

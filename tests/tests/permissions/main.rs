@@ -39,6 +39,7 @@ async fn without_one_of_its_permissions_a_function_says_which() -> anyhow::Resul
     let deployed = Deployed::connect(&stage, outputs).await?;
     stage.opens_a_notebook(&deployed).await?;
     alerts::reads_a_bucket(&stage).await?;
+    alerts::somebody_waits(&deployed).await?;
     let project = deployed.output("EventBusName")?.strip_prefix("egress-").context("a project")?.to_owned();
     let roles = roles(&stage.aws).await?;
     let of = |function: &str| Trial::of(&stage, &project, function, &roles);

@@ -38,7 +38,7 @@ pub(crate) async fn tells_nothing_without(
         trial.invoke(&json!({"Records": errands.collect::<Value>()})).await
     };
     trial.logs_nothing_without(&["Log logs:CreateLogStream", "Log logs:PutLogEvents"], told).await?;
-    let ledger = ["Told dynamodb:BatchGetItem", "Told dynamodb:PutItem"];
+    let ledger = ["Told dynamodb:BatchGetItem", "Note dynamodb:PutItem"];
     trial.without(&[&ledger[..], own].concat(), told).await?;
     let never = async |trial: &Trial<'_>, run: String| {
         trial.invoke(&json!({"Records": [message(&run, &run, "not the dispatcher's")]})).await

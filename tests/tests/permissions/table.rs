@@ -39,9 +39,9 @@ struct Written {
 /// Keeps what was shown in `target/permissions.json`.
 pub(crate) fn keep(shown: &[Shown]) -> anyhow::Result<()> {
     let row = |one: &Shown| {
-        let Permission { sid, action, resource } = &one.permission;
+        let Permission { sid, action, part } = &one.permission;
         json!({
-            "function": one.function, "statement": sid, "action": action, "resource": resource, "without it": one.said.trim(),
+            "function": one.function, "statement": sid, "action": action, "part": part, "without it": one.said.trim(),
         })
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the tests lie in the checkout")?;

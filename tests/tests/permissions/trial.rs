@@ -19,7 +19,7 @@ const S3: Service = Service { host: "s3", signing_name: "s3", protocol: Protocol
 /// What others have caused while something was missing may be logged when nothing is missing any more.
 const TRIES: usize = 3;
 /// What no line says where nothing is missing.
-const BAD: [&str; 3] = ["ot authorized to perform", "errorType", "an event was refused"];
+const BAD: [&str; 2] = ["ot authorized to perform", "errorType"];
 /// How long a refusal may take to be in the log of a function that is still at it, and of one that has answered.
 const LIMIT: Duration = Duration::from_mins(1);
 const SOON: Duration = Duration::from_secs(5);
@@ -30,18 +30,22 @@ const PATIENCE: [u32; 4] = [5, 10, 20, 40];
 const LOOK: Duration = Duration::from_millis(10);
 /// What the client says that waits no longer for an answer.
 const LATE: &str = "nothing came back";
+/// Where the parts of a statement stand.
+const RESOURCES: &str = "/Resource";
+const PARTITIONS: &str = "/Condition/ForAllValues:StringLike/dynamodb:LeadingKeys";
 /// The policy that stands for the one from which something was taken.
 const REDUCED: &str = "without-one-permission";
 
-/// One permission of a role: one action of one statement, and one resource where the statement names several.
+/// One permission of a role: one action of one statement; and one resource where the statement names several, or one
+/// partition of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Permission {
     /// The statement.
     pub(crate) sid: String,
     /// The action.
     pub(crate) action: String,
-    /// The resource, where there are several.
-    pub(crate) resource: Option<String>,
+    /// The resource, or the partition, where there are several.
+    pub(crate) part: Option<String>,
 }
 
 /// What happened without a permission.
@@ -202,7 +206,7 @@ impl<'a> Trial<'a> {
         Ok(serde_json::from_slice(&answer).unwrap_or_default())
     }
 
-    /// Takes each of these permissions in turn (`Sid action`, or `Sid action part-of-the-resource`) and looks for its
+    /// Takes each of these permissions in turn (`Sid action`, or `Sid action part` for one of its parts) and looks for its
     /// refusal in what the function answers or logs; then sees that with all of them nothing is refused. The story gets
     /// a text of its own for each time, and answers what was answered.
     pub(crate) async fn without(
@@ -210,8 +214,8 @@ impl<'a> Trial<'a> {
         taken: &[&str],
         story: impl AsyncFn(&Self, String) -> anyhow::Result<String>,
     ) -> anyhow::Result<()> {
-        for named in taken {
-            let permission = self.find(named)?;
+        let all = taken.iter().map(|named| self.find(named)).collect::<anyhow::Result<Vec<_>>>()?.concat();
+        for permission in all {
             let said = self.run_without(&permission, &story).await?;
             println!("{:16} {permission}\n    {}", self.function, said.trim());
             self.shown.push(Shown { function: self.function.clone(), permission, said });
@@ -237,8 +241,8 @@ impl<'a> Trial<'a> {
         taken: &[&str],
         story: impl AsyncFn(&Self, String) -> anyhow::Result<String>,
     ) -> anyhow::Result<()> {
-        for named in taken {
-            let permission = self.find(named)?;
+        let all = taken.iter().map(|named| self.find(named)).collect::<anyhow::Result<Vec<_>>>()?.concat();
+        for permission in all {
             self.reduce(&permission).await?;
             let lines = self.lines_of(&story).await?;
             self.restore(&permission).await?;
@@ -326,22 +330,20 @@ impl<'a> Trial<'a> {
         Ok(answer.events().iter().filter_map(FilteredLogEvent::message).map(str::to_owned).collect())
     }
 
-    fn find(&self, named: &str) -> anyhow::Result<Permission> {
+    /// The permissions of this name: all parts of a statement's action, or one.
+    fn find(&self, named: &str) -> anyhow::Result<Vec<Permission>> {
         let mut words = named.splitn(3, ' ');
         let (sid, action, part) = (words.next(), words.next(), words.next());
-        let mut found = self.role.permissions().into_iter().filter(|permission| {
+        let mut found = self.role.permissions();
+        found.retain(|permission| {
+            let is_part = |part| permission.part.as_ref().is_some_and(|own| self.is_called(own, part));
             Some(permission.sid.as_str()) == sid
                 && Some(permission.action.as_str()) == action
-                && match (part, &permission.resource) {
-                    (Some(part), Some(resource)) => self.is_called(resource, part),
-                    (None, None) => true,
-                    _ => false,
-                }
+                && part.is_none_or(is_part)
         });
-        let permission =
-            found.next().with_context(|| format!("{} has no permission {named}", self.function))?;
-        ensure!(found.next().is_none(), "{} has several permissions {named}", self.function);
-        Ok(permission)
+        ensure!(!found.is_empty(), "{} has no permission {named}", self.function);
+        ensure!(part.is_none() || found.len() == 1, "{} has several permissions {named}", self.function);
+        Ok(found)
     }
 
     /// Whether a resource ends so, where `*` stands for the project's name; of a secret, before what Secrets Manager adds.
@@ -401,9 +403,9 @@ impl<'a> Trial<'a> {
 
 impl fmt::Display for Permission {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sid, action, resource } = self;
+        let Self { sid, action, part } = self;
         write!(formatter, "{sid} {action}")?;
-        resource.as_ref().map_or(Ok(()), |resource| write!(formatter, " {resource}"))
+        part.as_ref().map_or(Ok(()), |part| write!(formatter, " {part}"))
     }
 }
 
@@ -422,18 +424,27 @@ fn statements(document: &Value) -> Vec<Value> {
 
 fn permissions(statement: &Value) -> Vec<Permission> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let resources: Vec<String> = list(&statement["Resource"]).iter().filter_map(text).collect();
-    let resources = if resources.len() > 1 { resources.into_iter().map(Some).collect() } else { vec![None] };
+    let parts = match parts(statement) {
+        Some((_, parts)) => parts.iter().map(text).collect(),
+        None => vec![None],
+    };
     let sid = text(&statement["Sid"]).unwrap_or_default();
     let of = |action: String| {
-        let permission = |resource: &Option<String>| Permission {
+        let permission = |part: &Option<String>| Permission {
             sid: sid.clone(),
             action: action.clone(),
-            resource: resource.clone(),
+            part: part.clone(),
         };
-        resources.iter().map(permission).collect::<Vec<_>>()
+        parts.iter().map(permission).collect::<Vec<_>>()
     };
     list(&statement["Action"]).iter().filter_map(text).flat_map(of).collect()
+}
+
+/// The parts of what a statement speaks of, where there are several, and where in it they stand.
+fn parts(statement: &Value) -> Option<(&'static str, Vec<Value>)> {
+    let all =
+        [RESOURCES, PARTITIONS].map(|place| (place, list(statement.pointer(place).unwrap_or(&Value::Null))));
+    all.into_iter().find(|(_, parts)| parts.len() > 1)
 }
 
 /// The document without a permission; none where nothing else is in it.
@@ -444,16 +455,17 @@ fn without(document: &Value, taken: &Permission) -> Option<Value> {
             kept.push(statement);
             continue;
         }
-        let mut actions = list(&statement["Action"]);
-        actions.retain(|action| *action != taken.action);
-        let mut resources = list(&statement["Resource"]);
-        resources.retain(|resource| Some(resource.as_str().unwrap_or_default()) != taken.resource.as_deref());
-        if taken.resource.is_some() && !resources.is_empty() {
+        if let Some((place, mut others)) = parts(&statement) {
+            others.retain(|part| part.as_str() != taken.part.as_deref());
             let mut rest = statement.clone();
-            rest["Sid"] = json!(format!("{}Rest", taken.sid));
-            (rest["Action"], rest["Resource"]) = (json!(taken.action), json!(resources));
+            (rest["Sid"], rest["Action"]) = (json!(format!("{}Rest", taken.sid)), json!(taken.action));
+            if let Some(parts) = rest.pointer_mut(place) {
+                *parts = json!(others);
+            }
             kept.push(rest);
         }
+        let mut actions = list(&statement["Action"]);
+        actions.retain(|action| *action != taken.action);
         if !actions.is_empty() {
             let mut others = statement;
             others["Action"] = json!(actions);
