@@ -92,7 +92,11 @@ fn judgement(conversation: &Conversation, alerts: &[Value], drops: &[Value]) -> 
         _ => "to_client",
     };
     let rejected = |event: &Value| ["both", told(event)].contains(&text(event, "/verdict/reject-target"));
-    if alerts.iter().filter(of_this).any(rejected) {
+    // A client that waits for the server's first words says nothing of what follows them here, if they are blocked.
+    let from_server = |event: &Value| text(event, "/src_ip").parse() == Ok(conversation.target.host());
+    let waits = matches!(conversation.script.first(), Some(Turn::Server(_)))
+        && drops.iter().find(of_this).is_some_and(from_server);
+    if !waits && alerts.iter().chain(drops).filter(of_this).any(rejected) {
         Judgement::Rejected
     } else if drops.iter().any(|event| of_this(&event)) {
         Judgement::Dropped

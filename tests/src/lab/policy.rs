@@ -2,13 +2,19 @@
 //!
 //! Network Firewall evaluates a `STRICT_ORDER` policy rule by rule: the first that passes or blocks a
 //! packet decides. Suricata sorts its rules by action first. With the order *drop, pass, reject, alert*
-//! one shape of policy comes out the same: first what drops, then what passes, then what refuses the
+//! one shape of policy comes out the same: first what blocks, then what passes, then what refuses the
 //! rest. In that last part a silent `drop` is written as a reject of the server's side alone: it sorts with
 //! the rejects, and the client hears nothing, as from a drop. Any other shape (a drop
-//! between two passes, a reject before one) can't be reproduced, and is refused with an error.
+//! or a reject between two passes) can't be reproduced, and is refused with an error.
 //!
 //! Suricata also goes on after a drop, and a later rule that rejects would still reset the client. So a
 //! rule that drops marks the connection, and those that refuse the rest pass by a marked one.
+//!
+//! A reject before the passes is written twice. First as a drop, which decides and is logged, and leaves a mark of its
+//! own; passes go by a connection with that mark, since a pass would end the evaluation. Then among the rejects, with
+//! the same conditions but for flowbits (the drop may have changed them), for marked connections alone and without a
+//! record: it resets the sender of that same packet, so that the one record says so, too. A pass for the protocol `ip`
+//! can't look at a mark: what it meets, too, is dropped without a reset.
 //!
 //! A `DEFAULT_ACTION_ORDER` policy passes, then drops, then rejects, whatever the order of its groups: that is such a
 //! shape once its rules are sorted.
@@ -151,16 +157,28 @@ impl Policy {
 fn write(rules: Vec<(String, Rule)>, first_sid: u64) -> Result<Rendered> {
     let plan = Plan::of(&rules)?;
     let mut rendered = Rendered::default();
+    let mut resets = Vec::new();
     let mut group_before = String::new();
-    for ((at, (group, rule)), number) in rules.into_iter().enumerate().zip(first_sid..) {
+    let mut numbers = first_sid..;
+    for ((at, (group, rule)), number) in rules.into_iter().enumerate().zip(&mut numbers) {
         if group != group_before {
             rendered.text.push_str(&["# ", &group, "\n"].concat());
             group_before.clone_from(&group);
         }
         let silent = rule.action == Action::Drop;
-        rendered.text.push_str(&rule.write(plan.keyword(at, &rule), plan.mark(at, &rule), number));
+        rendered.text.push_str(&rule.write(plan.keyword(at, &rule), plan.marks(at, &rule), number));
         rendered.text.push('\n');
         rendered.origins.insert(number, Origin { group, sid: rule.sid, silent });
+        if plan.is_early_reject(at, &rule) {
+            resets.push(rule.in_silence());
+        }
+    }
+    if !resets.is_empty() {
+        rendered.text.push_str("# resets\n");
+    }
+    for (reset, number) in resets.iter().zip(numbers) {
+        rendered.text.push_str(&reset.write("reject", &["flowbits:isset,lab.rejected"], number));
+        rendered.text.push('\n');
     }
     Ok(rendered)
 }
@@ -170,6 +188,8 @@ fn write(rules: Vec<(String, Rule)>, first_sid: u64) -> Result<Rendered> {
 struct Plan {
     last_pass: Option<usize>,
     any_reject: bool,
+    /// A reject stands before the passes.
+    any_early_reject: bool,
 }
 
 impl Plan {
@@ -177,16 +197,20 @@ impl Plan {
         let is = |action| move |(_, rule): &(String, Rule)| rule.action == action;
         let first_pass = rules.iter().position(is(Action::Pass));
         let last_pass = rules.iter().rposition(is(Action::Pass));
-        let plan = Self { last_pass, any_reject: rules.iter().any(is(Action::Reject)) };
+        let mut rejects = rules.iter().enumerate().filter(|(_, rule)| is(Action::Reject)(rule));
+        let any_reject = rejects.clone().next().is_some();
+        let any_early_reject = rejects.any(|(at, _)| last_pass.is_some_and(|last| at < last));
+        let plan = Self { last_pass, any_reject, any_early_reject };
         let mut priority = 0;
         for (at, (group, rule)) in rules.iter().enumerate() {
             if last_pass.is_some_and(|last| at < last) {
-                let dropped_first = rule.action == Action::Drop && first_pass.is_some_and(|first| at < first);
+                let blocks = matches!(rule.action, Action::Drop | Action::Reject);
+                let blocked_first = blocks && first_pass.is_some_and(|first| at < first);
                 ensure!(
-                    dropped_first || rule.action == Action::Pass,
+                    blocked_first || rule.action == Action::Pass,
                     "the lab can't reproduce this policy: rule {} of {group} ({:?}) comes before a pass rule. \
-                     Suricata sorts by action, so only this order behaves as in Network Firewall: drops, then \
-                     passes, then everything else",
+                     Suricata sorts by action, so only this order behaves as in Network Firewall: drops and \
+                     rejects, then passes, then everything else",
                     rule.sid,
                     rule.action
                 );
@@ -204,14 +228,23 @@ impl Plan {
         Ok(plan)
     }
 
-    /// What a rule says besides of the mark that a drop leaves on a connection.
-    fn mark(&self, at: usize, rule: &Rule) -> Option<&'static str> {
+    /// What a rule says besides of the marks that a drop or an early reject leaves on a connection.
+    fn marks(&self, at: usize, rule: &Rule) -> &'static [&'static str] {
         match rule.action {
-            _ if !may_be_rejected(rule.protocol()) => None,
-            Action::Drop if !self.is_behind(at) => Some("flowbits:set,lab.dropped"),
-            Action::Drop | Action::Reject => Some("flowbits:isnotset,lab.dropped"),
-            Action::Pass | Action::Alert => None,
+            _ if !may_be_rejected(rule.protocol()) => &[],
+            Action::Reject if self.is_early_reject(at, rule) => {
+                &["flowbits:set,lab.dropped", "flowbits:set,lab.rejected"]
+            }
+            Action::Drop if !self.is_behind(at) => &["flowbits:set,lab.dropped"],
+            Action::Drop | Action::Reject => &["flowbits:isnotset,lab.dropped"],
+            Action::Pass if self.any_early_reject => &["flowbits:isnotset,lab.rejected"],
+            Action::Pass | Action::Alert => &[],
         }
+    }
+
+    /// Whether a rule rejects before something passes.
+    fn is_early_reject(&self, at: usize, rule: &Rule) -> bool {
+        rule.action == Action::Reject && self.last_pass.is_some_and(|last| at < last)
     }
 
     /// Whether a rule is one of those that refuse the rest.
@@ -225,6 +258,7 @@ impl Plan {
             Action::Drop if self.is_behind(at) && rule.is_about_answers() => "rejectsrc",
             Action::Drop if self.is_behind(at) => "rejectdst",
             Action::Drop => "drop",
+            Action::Reject if self.is_early_reject(at, rule) => "drop",
             Action::Pass => "pass",
             Action::Reject => "reject",
             Action::Alert => "alert",

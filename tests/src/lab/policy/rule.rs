@@ -81,13 +81,20 @@ impl Rule {
         flows.flat_map(|flow| flow.split(',')).any(|word| ["to_client", "from_server"].contains(&word.trim()))
     }
 
-    /// The line again, with another action, perhaps one more option, and another number.
-    pub(super) fn write(&self, keyword: &str, more: Option<&str>, sid: u64) -> String {
+    /// The rule with the same conditions but for flowbits, and without a record.
+    pub(super) fn in_silence(mut self) -> Self {
+        self.options.retain(|option| value(option, "flowbits").is_none() && option != "noalert");
+        self.options.push("noalert".to_owned());
+        self
+    }
+
+    /// The line again, with another action, perhaps more options, and another number.
+    pub(super) fn write(&self, keyword: &str, more: &[&str], sid: u64) -> String {
         let own = self.options.iter().map(|option| match value(option, "sid") {
             Some(_) => format!("sid:{sid}"),
             None => option.clone(),
         });
-        let options: Vec<String> = own.chain(more.map(str::to_owned)).collect();
+        let options: Vec<String> = own.chain(more.iter().map(|&option| option.to_owned())).collect();
         format!("{keyword} {} ({};)", self.header, options.join("; "))
     }
 }

@@ -60,6 +60,27 @@ fn a_groups_own_variables_and_the_policys_home_are_put_in() {
 }
 
 #[test]
+fn a_reject_before_the_passes_is_a_drop_that_marks_and_a_reset_of_what_is_marked() {
+    let guard = "reject ssh $HOME_NET any -> $EXTERNAL_NET any (msg:\"guard: SSH\"; flow:to_server; \
+        flowbits:isnotset,refused; flowbits:set,refused; sid:9000012;)\n\
+        reject tcp $HOME_NET any -> $EXTERNAL_NET any (msg:\"guard: the rest\"; flowbits:isset,refused; noalert; sid:9000016;)\n\
+        drop tcp $EXTERNAL_NET any -> $HOME_NET any (msg:\"guard: answer\"; flow:to_client; sid:9000011;)";
+    let rendered = policy(vec![
+        RuleGroup::rules("guard", guard),
+        RuleGroup::domains("deny", ListAction::Reject, &["gist.github.com"]),
+        RuleGroup::rules("grants", GRANT),
+        RuleGroup::rules("last word", LAST_WORD),
+    ])
+    .render(1)
+    .unwrap();
+    insta::assert_snapshot!(rendered.text);
+    // Nothing that resets is logged, so its number need lead nowhere; the drops are the policy's rejects.
+    assert_eq!(rendered.origins.len(), 12);
+    assert!(!rendered.origins.get(&1).unwrap().silent);
+    assert!(rendered.origins.get(&3).unwrap().silent);
+}
+
+#[test]
 fn each_kind_of_domain_list_has_its_rules() {
     use ListAction::{Alert, Allow, Deny, Reject};
     let texts = [Allow, Deny, Reject, Alert].map(|action| {
@@ -101,9 +122,11 @@ fn what_cannot_be_reproduced_is_refused() {
     groups.push(later_pass);
     insta::assert_snapshot!(refusal(&policy(groups)));
 
-    let reject_first = vec![RuleGroup::rules("first", LAST_WORD), RuleGroup::rules("grants", GRANT)];
+    let [first, grants] = ["first", "grants"].map(|name| RuleGroup::rules(name, GRANT));
+    let between_passes = vec![first, RuleGroup::rules("between", LAST_WORD), grants];
     assert!(
-        refusal(&policy(reject_first)).contains("rule 9900001 of first (Reject) comes before a pass rule")
+        refusal(&policy(between_passes))
+            .contains("rule 9900001 of between (Reject) comes before a pass rule")
     );
 
     let urgent = "reject tls any any -> any any (sid:2; priority:1;)";
