@@ -282,10 +282,17 @@ fn what_stands_above_the_grants_would_not_have_been_let_through() {
         signature: signature.to_owned(),
         ..count("github.com", "10.2.3.4", 1, 0)
     };
-    for nothing_opens in ["egress guard: TLS to a bare IP address", "matching TLS denylisted FQDNs"] {
+    for nothing_opens in [
+        "egress guard: TLS to a bare IP address",
+        "matching TLS denylisted FQDNs",
+        "matching HTTP rejectlisted FQDNs",
+    ] {
         assert_eq!(blocked("github.com", &[signed(nothing_opens)]), None, "{nothing_opens}");
     }
-    for grants_open in [LAST_WORD, "aws:alert_established action", "a rule of the operator's own", ""] {
+    let of_an_allow_list = "not matching any TLS allowlisted FQDNs";
+    for grants_open in
+        [LAST_WORD, "aws:alert_established action", of_an_allow_list, "a rule of the operator's own", ""]
+    {
         assert!(blocked("github.com", &[signed(grants_open)]).is_some(), "{grants_open}");
     }
 }

@@ -199,6 +199,14 @@ impl Lab {
         }
     }
 
+    /// The network namespace of the servers, where they have one: for who listens there.
+    pub fn namespace_of_servers(&self) -> Option<&str> {
+        match &self.engine {
+            Running::Inline { network, .. } => Some(&network.internet),
+            Running::Offline { .. } => None,
+        }
+    }
+
     /// Puts a policy into force, and returns how long that took. New connections follow it; those that
     /// passed before go on.
     pub async fn load(&self, policy: &Policy) -> Result<Duration> {

@@ -94,6 +94,50 @@ async fn nothing_but_tls_and_http_to_names_gets_out() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_rejected_before_the_grants_is_told_at_once_and_nothing_reaches_the_server() -> Result<()> {
+    for engine in engines()? {
+        let lab = Lab::start(engine).await?;
+        let (denied, granted) = (&["gist.github.com"], &[".github.com"]);
+        let block = BlockAction::Reject;
+        lab.load(&Template { allowed: &["kaggle.com"], denied, block, granted }.policy()?).await?;
+        let host = lab.address("github.com")?;
+        let mut heard = match lab.namespace_of_servers() {
+            Some(namespace) => Some(Sniffer::start(namespace).await?),
+            None => None,
+        };
+
+        let probes = [
+            Probe::ssh_on_443(host),
+            Probe::raw_tcp(host),
+            Probe::dns_over_tcp(host),
+            Probe::tls_to_address(host),
+            Probe::http_to_address(host),
+            Probe::tls_to("gist.github.com", host),
+            Probe::tls_in_two_records("gist.github.com", host),
+            Probe::http_to("gist.github.com", host),
+        ];
+        for told in lab.probes(&probes).await? {
+            assert_eq!(told.outcome, Outcome::Reset, "{engine:?}: {told:?}");
+            assert!(engine == Engine::Offline || told.elapsed < Duration::from_secs(1), "{told:?}");
+            let verdict = told.verdict.with_context(|| format!("no record of {}", told.probe))?;
+            assert!(verdict.rejected && verdict.action == "drop", "{engine:?} {}: {verdict:?}", told.probe);
+            let blocks = ["egress guard: ", "matching TLS rejectlisted", "matching HTTP rejectlisted"];
+            assert!(blocks.iter().any(|block| verdict.signature.starts_with(block)), "{verdict:?}");
+        }
+        assert_eq!(lab.records().len(), probes.len(), "{engine:?}: {:#?}", lab.records());
+
+        // The first that anybody hears is what is allowed.
+        let allowed = lab.probe(&Probe::http_to("kaggle.com", lab.address("kaggle.com")?)).await?;
+        assert_eq!(allowed.outcome, Outcome::Answered, "{engine:?}: {allowed:?}");
+        if let Some(heard) = &mut heard {
+            let first = heard.next().await?;
+            assert!(first.contains("Host: kaggle.com"), "{first}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn git_and_pip_work_once_their_names_are_granted() -> Result<()> {
     for engine in engines()? {
         let lab = Lab::start(engine).await?;
@@ -306,6 +350,44 @@ async fn a_policy_comes_from_aws_and_its_records_go_there() -> Result<()> {
     assert_eq!(record["event"]["tls"]["sni"], "github.com");
     assert_eq!(record["event"]["alert"]["signature"], "refused");
     Ok(())
+}
+
+/// What comes out of the studio over TCP, seen where the servers are.
+struct Sniffer {
+    lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
+    _child: tokio::process::Child,
+}
+
+impl Sniffer {
+    const SCRIPT: &str = r#"
+import socket
+packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+packets.bind(("eth0", 0))
+print("ready", flush=True)
+while True:
+    packet = packets.recv(65535)[14:]
+    segment = packet[4 * (packet[0] & 15):int.from_bytes(packet[2:4], "big")]
+    said = segment[4 * (segment[12] >> 4):] if packet[9] == 6 else b""
+    if packet[12] == 10 and said:
+        print(said, flush=True)
+"#;
+
+    async fn start(namespace: &str) -> Result<Self> {
+        let mut child = tokio::process::Command::new("ip")
+            .args(["netns", "exec", namespace, "python3", "-c", Self::SCRIPT])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+        let mut sniffer = Self { lines, _child: child };
+        anyhow::ensure!(sniffer.next().await? == "ready", "it hears nothing");
+        Ok(sniffer)
+    }
+
+    async fn next(&mut self) -> Result<String> {
+        let line = tokio::time::timeout(Duration::from_secs(5), self.lines.next_line()).await;
+        line.context("nothing was heard")??.context("it has ended")
+    }
 }
 
 fn firewall_processes(prefix: &str) -> Result<String> {

@@ -15,11 +15,11 @@ use crate::ledger::BlockedCount;
 const MOST_NARROWER: usize = 5;
 /// The longest text that says whose connections they were, in characters.
 const LONGEST_OWNER: usize = 253;
-/// How the messages of rules begin that stand above the grants: our guard's, and those that AWS makes of a deny
-/// list (<https://docs.aws.amazon.com/network-firewall/latest/developerguide/suricata-examples.html>). No grant
-/// opens what they block.
-const ABOVE_GRANTS: [&str; 3] =
-    ["egress guard:", "matching TLS denylisted FQDNs", "matching HTTP denylisted FQDNs"];
+/// How the messages of rules begin that stand above the grants: our guard's, and those that AWS makes of the deny
+/// list. No grant opens what they block. Of a deny list, AWS documents `matching TLS denylisted FQDNs`
+/// (<https://docs.aws.amazon.com/network-firewall/latest/developerguide/suricata-examples.html>); a reject list's
+/// text is not documented, and taken to begin alike. What an allow list blocks is `not matching any …`.
+const ABOVE_GRANTS: [&str; 3] = ["egress guard:", "matching TLS ", "matching HTTP "];
 
 impl Assessment {
     /// Says what a domain of the request would have let through of what was blocked in the last `days`, and

@@ -169,9 +169,9 @@ fn the_firewall_denies_it_and_no_grant_opens_it() {
     ));
     insta::assert_snapshot!(world.told("a.evil.example.org"), @r"
     a.evil.example.org is blocked.
-    TLS and HTTP: the entry .evil.example.org of the DENYLIST egress-deny-x drops it.
+    TLS and HTTP: the entry .evil.example.org of the REJECTLIST egress-deny-x rejects it.
     req-ca978112ca1b of alice@example.com grants a.evil.example.org until 2026-11-21 12:30 UTC: active.
-    It is granted by req-ca978112ca1b, and blocked all the same: the entry .evil.example.org of the DENYLIST egress-deny-x decides before grants are looked at.
+    It is granted by req-ca978112ca1b, and blocked all the same: the entry .evil.example.org of the REJECTLIST egress-deny-x decides before grants are looked at.
     → No grant opens it: talk to those who keep the rule group egress-deny-x.
     ");
 }
@@ -206,14 +206,14 @@ fn an_address_is_no_name() {
     198.51.100.7 is an IP address: only names can be allowed, since the firewall decides by name.
     198.51.100.7 is blocked.
     TLS: nothing allows it, so rule 9900001 ("egress last word: TLS without a server name that is allowed") of the rule group egress-last-word-x rejects it.
-    HTTP: rule 9000022 ("egress guard: HTTP to a bare IP address") of the rule group egress-guard-x drops it.
+    HTTP: rule 9000022 ("egress guard: HTTP to a bare IP address") of the rule group egress-guard-x rejects it.
     → Let the client ask for the server by its name, and ask about that.
     "#);
     insta::assert_snapshot!(World::new().told("[2001:DB8::1]"), @r#"
     [2001:DB8::1] is an IP address: only names can be allowed, since the firewall decides by name.
     [2001:DB8::1] is blocked.
     TLS: nothing allows it, so rule 9900001 ("egress last word: TLS without a server name that is allowed") of the rule group egress-last-word-x rejects it.
-    HTTP: rule 9000023 ("egress guard: HTTP to a bare IP address") of the rule group egress-guard-x drops it.
+    HTTP: rule 9000023 ("egress guard: HTTP to a bare IP address") of the rule group egress-guard-x rejects it.
     → Let the client ask for the server by its name, and ask about that.
     "#);
 }

@@ -147,7 +147,7 @@ fn what_needs_no_name_decides_before_what_does() {
     ");
     // What passes a whole connection at its first packet opens even what is denied by name.
     let open = World::new().before_the_last_word(vec![text("own", "pass tcp any any -> any 443 (sid:7;)")]);
-    insta::assert_snapshot!(short(&open.explain("a.evil.example.org")), @"TLS Passes (Pass by own 7), HTTP Blocked (Drop by egress-deny-x .evil.example.org)");
+    insta::assert_snapshot!(short(&open.explain("a.evil.example.org")), @"TLS Passes (Pass by own 7), HTTP Blocked (Reject by egress-deny-x .evil.example.org)");
     let notes = granted().before_the_last_word(vec![text(
         "own",
         "drop tcp $HOME_NET any -> $EXTERNAL_NET any (msg:\"no TCP\"; sid:7;)",

@@ -83,7 +83,7 @@ impl World {
     pub(crate) fn new() -> Self {
         let policy = vec![
             text("egress-guard-x", &rules_of("Guard")),
-            list("egress-deny-x", "DENYLIST", &[".evil.example.org"]),
+            list("egress-deny-x", "REJECTLIST", &[".evil.example.org"]),
             text("egress-grants-x", &grants(&[])),
             list("domain-allow-sagemaker-x", "ALLOWLIST", &[".kaggle.com"]),
             text("egress-last-word-x", &rules_of("LastWord")),

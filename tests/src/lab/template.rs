@@ -55,7 +55,8 @@ impl Template<'_> {
 
     /// What a resource of the template becomes; nothing where its condition isn't met.
     fn group(&self, resource: &str) -> Result<Option<RuleGroup>> {
-        let domains = |targets: &[&str]| (!targets.is_empty()).then(|| list(resource, targets)).transpose();
+        let domains =
+            |targets: &[&str]| (!targets.is_empty()).then(|| self.list(resource, targets)).transpose();
         match resource {
             "Guard" | "LastWord" => Ok(Some(RuleGroup::rules(resource, &self.text(resource)?))),
             "DenyList" => domains(self.denied),
@@ -74,10 +75,7 @@ impl Template<'_> {
 
     /// The rules of a resource, as CloudFormation sends them.
     fn text(&self, resource: &str) -> Result<String> {
-        let block = match self.block {
-            BlockAction::Reject => "reject",
-            BlockAction::Drop => "drop",
-        };
+        let block = self.either("reject", "drop");
         let (_, text) = resource_of(resource)?.split_once("RulesString:").context("no RulesString")?;
         let (_, text) = text.split_once("|\n").context("the rules are no block")?;
         let indent = text.len() - text.trim_start().len();
@@ -85,32 +83,45 @@ impl Template<'_> {
         let lines: Vec<&str> = own.map(|line| line.get(indent..).unwrap_or_default()).collect();
         Ok(lines.join("\n").replace("${Block}", block))
     }
-}
 
-/// A domain list as the template has it.
-fn list(resource: &str, targets: &[&str]) -> Result<RuleGroup> {
-    let text = resource_of(resource)?;
-    let value = |key: &str| {
-        let line = text.lines().find_map(|line| line.trim().strip_prefix(key));
-        line.map(str::trim).with_context(|| format!("{resource} has no {key}"))
-    };
-    let action = match value("GeneratedRulesType:")? {
-        "ALLOWLIST" => ListAction::Allow,
-        "DENYLIST" => ListAction::Deny,
-        "REJECTLIST" => ListAction::Reject,
-        other => bail!("{resource}: the lab has no list {other}"),
-    };
-    let protocols = value("TargetTypes:")?.trim_matches(['[', ']']).split(", ").map(|kind| match kind {
-        "HTTP_HOST" => Ok(Protocol::HttpHost),
-        "TLS_SNI" => Ok(Protocol::TlsSni),
-        other => bail!("{resource}: the lab has no target type {other}"),
-    });
-    let list = DomainList {
-        action,
-        protocols: protocols.collect::<Result<_>>()?,
-        targets: targets.iter().map(|&target| target.to_owned()).collect(),
-    };
-    Ok(RuleGroup { source: Source::Domains(list), ..RuleGroup::rules(resource, "") })
+    /// A domain list as the template has it.
+    fn list(&self, resource: &str, targets: &[&str]) -> Result<RuleGroup> {
+        let text = resource_of(resource)?;
+        let value = |key: &str| {
+            let line = text.lines().find_map(|line| line.trim().strip_prefix(key));
+            line.map(str::trim).with_context(|| format!("{resource} has no {key}"))
+        };
+        let action = match self.chosen(value("GeneratedRulesType:")?) {
+            "ALLOWLIST" => ListAction::Allow,
+            "DENYLIST" => ListAction::Deny,
+            "REJECTLIST" => ListAction::Reject,
+            other => bail!("{resource}: the lab has no list {other}"),
+        };
+        let protocols = value("TargetTypes:")?.trim_matches(['[', ']']).split(", ").map(|kind| match kind {
+            "HTTP_HOST" => Ok(Protocol::HttpHost),
+            "TLS_SNI" => Ok(Protocol::TlsSni),
+            other => bail!("{resource}: the lab has no target type {other}"),
+        });
+        let list = DomainList {
+            action,
+            protocols: protocols.collect::<Result<_>>()?,
+            targets: targets.iter().map(|&target| target.to_owned()).collect(),
+        };
+        Ok(RuleGroup { source: Source::Domains(list), ..RuleGroup::rules(resource, "") })
+    }
+
+    /// A value that may hang on `BlockAction`: `!If [Rejects, this, that]`.
+    fn chosen(&self, value: &'static str) -> &'static str {
+        let choice = value.strip_prefix("!If [Rejects, ").and_then(|rest| rest.strip_suffix(']'));
+        choice.and_then(|both| both.split_once(", ")).map_or(value, |(this, that)| self.either(this, that))
+    }
+
+    fn either<'s>(&self, if_rejected: &'s str, if_dropped: &'s str) -> &'s str {
+        match self.block {
+            BlockAction::Reject => if_rejected,
+            BlockAction::Drop => if_dropped,
+        }
+    }
 }
 
 /// The text of a resource of the template.

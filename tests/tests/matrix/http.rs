@@ -75,19 +75,19 @@ fn names(hosts: &Hosts) -> Vec<Row> {
         row(
             "HTTP, an IP address as Host",
             Probe::http_to_address(hosts.server),
-            timed_out(BARE_ADDRESS),
-            "The guard drops, whatever is allowed below it.",
+            reset(BARE_ADDRESS),
+            "The guard rejects, whatever is allowed below it.",
         ),
         row(
             "HTTP, an IP address and a port as Host",
             to("203.0.113.15:80"),
-            timed_out(BARE_ADDRESS),
+            reset(BARE_ADDRESS),
             "The port is none of the name.",
         ),
         row(
             "HTTP, an IPv6 address as Host",
             to("[2001:db8::1]"),
-            timed_out(BARE_ADDRESS),
+            reset(BARE_ADDRESS),
             "The same for the other kind of address.",
         ),
     ]
@@ -124,8 +124,8 @@ fn spellings(hosts: &Hosts) -> Vec<Row> {
         row(
             "HTTP, a granted Host in odd case with its port",
             to("API.github.com:80"),
-            timed_out(ODD),
-            "With a port the engine keeps the case, by which a name could pass the deny list: the guard drops it.",
+            reset(ODD),
+            "With a port the engine keeps the case, by which a name could pass the deny list: the guard rejects it.",
         ),
         row(
             "HTTP, an allowed Host with a dot at its end",
@@ -136,19 +136,19 @@ fn spellings(hosts: &Hosts) -> Vec<Row> {
         row(
             "HTTP, a Host behind another, the last one granted",
             raw("GET / HTTP/1.1\r\nHost: example.com\r\nHost: api.github.com\r\n\r\n"),
-            timed_out(ODD),
+            reset(ODD),
             "Two are none: a server may take either.",
         ),
         row(
             "HTTP, a Host behind another, the first one granted",
             raw("GET / HTTP/1.1\r\nHost: api.github.com\r\nHost: example.com\r\n\r\n"),
-            timed_out(ODD),
+            reset(ODD),
             "The same the other way round.",
         ),
         row(
             "HTTP, a granted Host behind a user's name",
             to("example.com@api.github.com"),
-            timed_out(ODD),
+            reset(ODD),
             "It is no name, though it ends as one.",
         ),
         row(
@@ -216,25 +216,25 @@ fn requests(hosts: &Hosts) -> Vec<Row> {
         row(
             "HTTP CONNECT to a granted name",
             raw("CONNECT api.github.com:443 HTTP/1.1\r\nHost: api.github.com:443\r\n\r\n"),
-            timed_out(NEITHER),
+            reset(NEITHER),
             "A proxy outside would lead anywhere; no notebook's client needs it.",
         ),
         row(
             "HTTP CONNECT to a name that nothing allows",
             raw("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n"),
-            timed_out(NEITHER),
+            reset(NEITHER),
             "The same.",
         ),
         row(
             "HTTP TRACE, a granted Host",
             raw("TRACE / HTTP/1.1\r\nHost: api.github.com\r\n\r\n"),
-            timed_out(NEITHER),
+            reset(NEITHER),
             "A method that no notebook's client needs.",
         ),
         row(
             "HTTP/2 in the clear",
             Probe::tcp_echo(hosts.server, &[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]),
-            timed_out(NEITHER),
+            reset(NEITHER),
             "Its names are packed, so no rule reads them.",
         ),
         row(
@@ -246,8 +246,9 @@ fn requests(hosts: &Hosts) -> Vec<Row> {
         row(
             "HTTP, a request without an end that the server answers all the same",
             Probe::tcp_echo(hosts.server, &[b"GET / HTTP/1.1\r\nHost: example.com\r\n"]),
-            timed_out("egress last word: answer to a client that nothing has allowed"),
-            "Nothing comes back before a name was allowed: else this would be a way out.",
+            reset("egress last word: answer to a client that nothing has allowed"),
+            "Nothing comes back before a name was allowed: else this would be a way out. Unanswered, it is said \
+             again, and that is rejected.",
         ),
     ]
 }
@@ -312,6 +313,20 @@ fn told(hosts: &Hosts) -> Vec<Row> {
             "HTTP/1.0 without Host",
             Probe::http(hosts.server, &["GET / HTTP/1.0\r\n\r\n"]),
             timed_out(OLD),
+            "The same.",
+        )
+        .under(BlockAction::Drop),
+        row(
+            "HTTP, an IP address as Host",
+            Probe::http_to_address(hosts.server),
+            timed_out(BARE_ADDRESS),
+            "So does the guard.",
+        )
+        .under(BlockAction::Drop),
+        row(
+            "HTTP TRACE, a granted Host",
+            Probe::http(hosts.server, &["TRACE / HTTP/1.1\r\nHost: api.github.com\r\n\r\n"]),
+            timed_out(NEITHER),
             "The same.",
         )
         .under(BlockAction::Drop),

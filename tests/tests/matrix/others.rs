@@ -2,10 +2,10 @@
 
 use std::net::Ipv6Addr;
 
-use tests::lab::Probe;
+use tests::lab::{BlockAction, Probe};
 
 use crate::Hosts;
-use crate::row::{Row, no_answer, row, timed_out};
+use crate::row::{Row, no_answer, reset, row, timed_out};
 
 const SERVER_FIRST: &str = "egress guard: TCP in which the server speaks first (SSH, SMTP, FTP, raw)";
 const SSH: &str = "egress guard: SSH to the outside";
@@ -30,18 +30,19 @@ fn tcp(hosts: &Hosts) -> Vec<Row> {
             "SSH (port 22)",
             Probe::ssh(server),
             timed_out(SERVER_FIRST),
-            "Its server speaks first, and not even the banner passes.",
+            "Its server speaks first, and not even the banner passes. Who waits for it isn't told: a reset goes to \
+             who sent the packet. A client that speaks at once, as OpenSSH's, is.",
         ),
         row(
             "SSH on port 443, the client speaks first",
             Probe::ssh_on_443(server),
-            timed_out(SSH),
+            reset(SSH),
             "SSH by name, on whatever port.",
         ),
         row(
             "raw TCP, the client speaks first",
             Probe::raw_tcp(server),
-            timed_out(NEITHER),
+            reset(NEITHER),
             "Its first bytes are neither a TLS record nor a request.",
         ),
         row(
@@ -53,27 +54,42 @@ fn tcp(hosts: &Hosts) -> Vec<Row> {
         row(
             "raw TCP on port 443, the client speaks first",
             Probe::raw_tcp(server).on_port(443),
-            timed_out(NEITHER),
+            reset(NEITHER),
             "A port is no protocol.",
         ),
         row(
             "raw TCP that begins like a TLS record",
             Probe::tcp_echo(server, &[b"\x16\x03\x01\x00\x05hello"]),
-            timed_out(ANSWER),
-            "It may become a ClientHello, so it gets out; but nothing comes back before a name was allowed.",
+            reset(ANSWER),
+            "It may become a ClientHello, so it gets out; but nothing comes back before a name was allowed. Unanswered, \
+             it is said again, and that is rejected.",
         ),
         row(
             "raw TCP that begins like a request",
             Probe::tcp_echo(server, &[b"GET out of here\n"]),
-            timed_out(ANSWER),
-            "It may become a request, so it gets out; but nothing comes back before a name was allowed.",
+            reset(ANSWER),
+            "It may become a request, so it gets out; but nothing comes back before a name was allowed. The same.",
         ),
         row(
             "DNS over TCP",
             Probe::dns_over_tcp(server),
-            timed_out(NEITHER),
+            reset(NEITHER),
             "Names are the VPC's own resolver's to find; one outside is a tunnel.",
         ),
+        row(
+            "raw TCP, the client speaks first",
+            Probe::raw_tcp(server),
+            timed_out(NEITHER),
+            "The guard drops.",
+        )
+        .under(BlockAction::Drop),
+        row(
+            "SSH on port 443, the client speaks first",
+            Probe::ssh_on_443(server),
+            timed_out(SSH),
+            "The same.",
+        )
+        .under(BlockAction::Drop),
     ]
 }
 

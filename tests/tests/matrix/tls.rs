@@ -114,13 +114,13 @@ fn spellings(hosts: &Hosts) -> Vec<Row> {
         row(
             "TLS, an IP address as SNI",
             Probe::tls_to_address(hosts.server),
-            timed_out(BARE_ADDRESS),
-            "The guard drops, whatever is allowed below it.",
+            reset(BARE_ADDRESS),
+            "The guard rejects, whatever is allowed below it.",
         ),
         row(
             "TLS, an IPv6 address as SNI",
             to("2001:db8::1"),
-            timed_out(BARE_ADDRESS),
+            reset(BARE_ADDRESS),
             "The same for the other kind of address.",
         ),
     ]
@@ -258,6 +258,13 @@ fn told(hosts: &Hosts) -> Vec<Row> {
             Probe::tls_in_two_segments("example.com", hosts.server),
             timed_out(LAST_WORD),
             "The same.",
+        )
+        .under(BlockAction::Drop),
+        row(
+            "TLS, an IP address as SNI",
+            Probe::tls_to_address(hosts.server),
+            timed_out(BARE_ADDRESS),
+            "So does the guard.",
         )
         .under(BlockAction::Drop),
     ]
