@@ -3,16 +3,18 @@
 EC2: a security group is created on itself and on its VPC; tags in a creation need `ec2:CreateTags` with
 `ec2:CreateAction`; tags are asked for on each resource. SageMaker: tags in a creation need `sagemaker:AddTags` with
 `sagemaker:TaggingAction`, and a role in the settings `iam:PassRole`. EFS: a mount target goes with its interface,
-which needs `ec2:DeleteNetworkInterface`. SNS: on a topic with a key of its own one publishes by that key. (Service
-Authorization Reference, the resource types and condition keys of the actions, which has no `ec2:Vpc` for
-CreateSecurityGroup and DeleteTags; EFS API, DeleteMountTarget; SNS Developer Guide, "Managing encryption keys".)
+which needs `ec2:DeleteNetworkInterface`. SNS: on a topic with a key of its own one publishes by that key. S3: what a
+bucket encrypts with a key is read by it, through S3. (Service Authorization Reference, the resource types and condition
+keys of the actions, which has no `ec2:Vpc` for CreateSecurityGroup and DeleteTags; EFS API, DeleteMountTarget; SNS
+Developer Guide, "Managing encryption keys"; S3 User Guide, "Using server-side encryption with AWS KMS keys".)
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Iterator
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import ec2, efs, sns
+from ministack.services import ec2, efs, s3, sns
 
 from . import model, sagemaker
 from .ec2 import api
@@ -54,6 +56,8 @@ def further(service: str, action: str, request: dict[str, Any], params: api.Para
         return [*_of_mount_target(path.rpartition("/")[2])]
     if action == "sns:Publish":
         return [*_of_topic(api.first(params, "TopicArn"))]
+    if action == "s3:GetObject":
+        return [*_of_bucket(path.removeprefix("/").partition("/")[0])]
     name = action.removeprefix("sagemaker:")
     if service != "sagemaker" or name not in sagemaker.OPERATIONS:
         return []
@@ -101,6 +105,11 @@ def _of_topic(topic: str) -> Iterator[Need]:
     for action in ("kms:GenerateDataKey", "kms:Decrypt") if key else ():
         of_id = f"arn:aws:kms:{get_region()}:{get_account_id()}:key/{key}"
         yield Need(action, key if key.startswith("arn:") else of_id)
+
+
+def _of_bucket(bucket: str) -> Iterator[Need]:
+    if key := re.search("<KMSMasterKeyID>(.+?)</KMSMasterKeyID>", s3._bucket_encryption.get(bucket, "")):
+        yield Need("kms:Decrypt", key[1], {"kms:ViaService": f"s3.{get_region()}.amazonaws.com"})
 
 
 def _of_sagemaker(name: str, request: dict[str, Any]) -> Iterator[Need]:

@@ -17,18 +17,24 @@ use crate::trial::Trial;
 use crate::{aws, stack_with};
 
 /// So many batches are counted in a window's own item, as in `alerts`.
-const FIRST_BATCHES: usize = 8;
+const FIRST_BATCHES: usize = 1;
 /// The bucket that holds files of the firewall's log.
 const LOG_BUCKET: &str = "firewall-log";
 
-/// The function gets its log from a bucket, too, as beside a firewall of somebody else's. The root template has no
-/// parameter for that: its own firewall logs to CloudWatch Logs.
+/// The function gets its log from a bucket, too, which a key of KMS encrypts. The root template gives it either that or
+/// a log group.
 pub(crate) async fn reads_a_bucket(stage: &Stage) -> anyhow::Result<()> {
     aws(stage, &["s3", "mb", &format!("s3://{LOG_BUCKET}")]).await?;
+    let key = aws(stage, &["kms", "create-key", "--query", "KeyMetadata.Arn", "--output", "text"]).await?;
+    let by_default = json!({"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key.trim()});
+    let rules = json!({"Rules": [{"ApplyServerSideEncryptionByDefault": by_default}]}).to_string();
+    let encrypt = ["s3api", "put-bucket-encryption", "--bucket", LOG_BUCKET];
+    aws(stage, &[&encrypt[..], &["--server-side-encryption-configuration", &rules]].concat()).await?;
     let alerts = stack_with(stage, "LogBucketName", "SecurityHubFindings").await?;
     let kept = alerts["Parameters"].as_array().cloned().unwrap_or_default();
     let kept = kept.into_iter().map(|one| match one["ParameterKey"].as_str() {
         Some("LogBucketName") => json!({"ParameterKey": "LogBucketName", "ParameterValue": LOG_BUCKET}),
+        Some("LogBucketKeyArn") => json!({"ParameterKey": "LogBucketKeyArn", "ParameterValue": key.trim()}),
         name => json!({"ParameterKey": name, "UsePreviousValue": true}),
     });
     let (name, kept) =
@@ -102,7 +108,7 @@ pub(crate) async fn does_nothing_without(trial: &mut Trial<'_>) -> anyhow::Resul
         let event = json!({"source": "aws.s3", "detail-type": "Object Created", "time": Timestamp::now(), "detail": detail});
         trial.invoke(&event).await
     };
-    trial.without(&["ReadFilesOfTheLog s3:GetObject"], file).await
+    trial.without(&["ReadFilesOfTheLog s3:GetObject", "DecryptFilesOfTheLog kms:Decrypt"], file).await
 }
 
 /// A blocked connection from an address to a name of the run's own.
