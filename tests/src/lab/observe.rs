@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -17,7 +18,10 @@ use super::packets::icmp_echo;
 use super::probe::{Probe, Target, Turn};
 
 /// How long a probe waits for its conversation to come to its end.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The ports of clients begin here. None comes twice: the engine would take its connection for an earlier one, and go on
+/// with what it decided about that.
+static NEXT_PORT: AtomicU16 = AtomicU16::new(20_000);
 
 /// How a conversation ended, as the studio sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +78,8 @@ async fn converse(probe: &Probe) -> Result<Seen> {
 async fn tcp(host: IpAddr, port: u16, script: &[Turn]) -> Result<(Outcome, u16)> {
     let socket = TcpSocket::new_v4()?;
     // Bound before it connects: then its port is known even if it never does.
-    socket.bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))?;
-    let own_port = socket.local_addr()?.port();
+    let own_port = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
+    socket.bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, own_port)))?;
     let talk = async {
         let mut stream = socket.connect(SocketAddr::from((host, port))).await?;
         stream.set_nodelay(true)?;
@@ -96,9 +100,9 @@ async fn tcp(host: IpAddr, port: u16, script: &[Turn]) -> Result<(Outcome, u16)>
 }
 
 async fn udp(host: IpAddr, port: u16, script: &[Turn]) -> Result<(Outcome, u16)> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+    let own_port = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, own_port)).await?;
     socket.connect((host, port)).await?;
-    let own_port = socket.local_addr()?.port();
     let talk = async {
         for turn in script {
             match turn {
