@@ -283,8 +283,10 @@ impl<'a> Trial<'a> {
         for patience in PATIENCE {
             self.patience = patience;
             refused = self.refused(permission, story).await?;
-            // On a busy machine it may not have come so far.
-            let late = |said: &Vec<String>| said.iter().any(|line| line.contains("time is up"));
+            // On a busy machine it may not have come so far; or it was ended as it began, with those before it.
+            let early = ["time is up", "bootstrap exited during init"];
+            let late =
+                |said: &Vec<String>| said.iter().any(|line| early.iter().any(|word| line.contains(word)));
             if !refused.as_ref().is_err_and(late) {
                 break;
             }
