@@ -10,9 +10,9 @@ use crate::groups::Group;
 /// Why a connection was blocked, as far as that can be told of its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// The name is not on any allow list.
+    /// The name is on no allow list, or on the deny list.
     NameNotAllowed,
-    /// A rule of the guard: the deny list, QUIC, addresses without a name, …
+    /// A rule of the guard: QUIC, SSH, addresses in place of names, …
     Guard,
     /// TLS or HTTP without a name.
     NoName,
