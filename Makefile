@@ -23,6 +23,18 @@ LEAVE_GRANTS ?= false
 
 # The stack's parameters, by the template's name for each.
 PARAMETERS = $(PARAMETERS_$(TEMPLATE))
+PARAMETERS_of_both := \
+	IntakeConcurrency:INTAKE_CONCURRENCY \
+	SlackSecretArn:SLACK_SECRET_ARN \
+	SlackTokenSecretArn:SLACK_TOKEN_SECRET_ARN \
+	TeamsSecretArn:TEAMS_SECRET_ARN \
+	TeamsBotSecretArn:TEAMS_BOT_SECRET_ARN \
+	TicketSecretsArn:TICKET_SECRETS_ARN \
+	TicketAuthorizationsArn:TICKET_AUTHORIZATIONS_ARN \
+	PartnerEventBusName:PARTNER_EVENT_BUS_NAME \
+	PartnerAdapter:PARTNER_ADAPTER \
+	SecurityHubFindings:SECURITY_HUB_FINDINGS \
+	AlarmEmail:ALARM_EMAIL
 PARAMETERS_root := \
 	ProjectName:PROJECT_NAME \
 	DomainName:SM_DOMAIN_NAME \
@@ -45,22 +57,12 @@ PARAMETERS_root := \
 	SubnetChangeProtection:SUBNET_CHANGE_PROTECTION \
 	FirewallPolicyChangeProtection:FIREWALL_POLICY_CHANGE_PROTECTION \
 	HomeDirectories:HOME_DIRECTORIES \
-	IntakeConcurrency:INTAKE_CONCURRENCY \
-	SlackSecretArn:SLACK_SECRET_ARN \
-	SlackTokenSecretArn:SLACK_TOKEN_SECRET_ARN \
-	TeamsSecretArn:TEAMS_SECRET_ARN \
-	TeamsBotSecretArn:TEAMS_BOT_SECRET_ARN \
-	TicketSecretsArn:TICKET_SECRETS_ARN \
-	TicketAuthorizationsArn:TICKET_AUTHORIZATIONS_ARN \
-	PartnerEventBusName:PARTNER_EVENT_BUS_NAME \
-	PartnerAdapter:PARTNER_ADAPTER \
 	AlertLogDestination:ALERT_LOG_DESTINATION \
 	AlertLogRetentionDays:ALERT_LOG_RETENTION_DAYS \
 	FlowLogDestination:FLOW_LOG_DESTINATION \
 	FlowLogRetentionDays:FLOW_LOG_RETENTION_DAYS \
 	FunctionLogRetentionDays:FUNCTION_LOG_RETENTION_DAYS \
-	SecurityHubFindings:SECURITY_HUB_FINDINGS \
-	AlarmEmail:ALARM_EMAIL
+	$(PARAMETERS_of_both)
 PARAMETERS_automation := \
 	ProjectName:PROJECT_NAME \
 	FirewallArn:FIREWALL_ARN \
@@ -70,18 +72,8 @@ PARAMETERS_automation := \
 	LogKeyPrefix:LOG_KEY_PREFIX \
 	VPCId:VPC_ID \
 	FirewallPlacement:FIREWALL_PLACEMENT \
-	IntakeConcurrency:INTAKE_CONCURRENCY \
-	SlackSecretArn:SLACK_SECRET_ARN \
-	SlackTokenSecretArn:SLACK_TOKEN_SECRET_ARN \
-	TeamsSecretArn:TEAMS_SECRET_ARN \
-	TeamsBotSecretArn:TEAMS_BOT_SECRET_ARN \
-	TicketSecretsArn:TICKET_SECRETS_ARN \
-	TicketAuthorizationsArn:TICKET_AUTHORIZATIONS_ARN \
-	PartnerEventBusName:PARTNER_EVENT_BUS_NAME \
-	PartnerAdapter:PARTNER_ADAPTER \
 	LogRetentionDays:FUNCTION_LOG_RETENTION_DAYS \
-	SecurityHubFindings:SECURITY_HUB_FINDINGS \
-	AlarmEmail:ALARM_EMAIL
+	$(PARAMETERS_of_both)
 
 # The configuration that is packed with the functions.
 CONFIG ?= infra/config/egress.toml
