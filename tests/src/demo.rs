@@ -12,6 +12,8 @@ mod steps;
 mod story;
 mod words;
 
+pub use steps::OUTPUTS_OF_THE_ARTICLE;
+
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_networkfirewall::Client;
 use aws_sdk_networkfirewall::types::{RuleGroup, RuleGroupType, RuleOrder, RulesSource, StatefulRuleOptions};
+use tests::demo::OUTPUTS_OF_THE_ARTICLE;
 use tests::lab::Engine;
 use tests::local_aws::Network;
 use tests::stage::Stage;
@@ -117,21 +118,6 @@ const SERVICES: [&str; 13] = [
     "aws.sagemaker.us-east-1.studio",
 ];
 
-/// The article's outputs.
-const OUTPUTS: [&str; 11] = [
-    "VPCId",
-    "S3VPCEndpointId",
-    "SageMakerStudioSubnetId",
-    "SageMakerStudioSecurityGroupId",
-    "SageMakerExecutionRoleArn",
-    "KMSKeyEBSArn",
-    "KMSKeyS3bucketsArn",
-    "SageMakerS3bucketData",
-    "SageMakerS3bucketModels",
-    "SageMakerStudioDomainId",
-    "UserProfileName",
-];
-
 #[tokio::test(flavor = "multi_thread")]
 async fn zones_and_switches() -> Result<()> {
     let stage = Stage::set(Engine::Offline, MINUTE).await?;
@@ -147,7 +133,7 @@ async fn zones_and_switches() -> Result<()> {
 async fn a_stack_has_as_many_zones_as_are_asked_for_and_traffic_stays_in_each(stage: &Stage) -> Result<()> {
     // Given the defaults, with which the stack has one zone,
     let outputs = stage.deploy_with(&[]).await?;
-    for name in OUTPUTS {
+    for name in OUTPUTS_OF_THE_ARTICLE {
         ensure!(outputs.get(name).is_some_and(|value| !value.is_empty()), "there is no output {name}");
     }
     let first = as_in_the_tables(stage, &outputs, 1, BEFORE).await?;

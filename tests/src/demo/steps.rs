@@ -25,7 +25,7 @@ const ALICE: &str = "U0ALICE";
 const BOB: &str = "U0B0B";
 
 /// What the article's own stack has as outputs.
-const OUTPUTS_OF_THE_ARTICLE: [&str; 11] = [
+pub const OUTPUTS_OF_THE_ARTICLE: [&str; 11] = [
     "VPCId",
     "S3VPCEndpointId",
     "SageMakerStudioSubnetId",
