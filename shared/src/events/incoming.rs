@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::checks::{check_duration, check_line, check_name, check_reply, check_text, field, longest};
 use super::{Envelope, EventError, read_detail, source};
 use crate::domain::group_of;
 use crate::ledger::Silence;
@@ -271,18 +272,6 @@ pub enum Incoming {
     Tick,
 }
 
-/// The longest texts that are taken, in characters.
-mod longest {
-    /// A person's address or id, a message key, a preset's or a ticket's name.
-    pub(super) const NAME: usize = 256;
-    /// A justification, a comment, a reason, a reply address.
-    pub(super) const TEXT: usize = 2_000;
-    /// An owner's key: what it is made of has at most 63 characters each, or is an address.
-    pub(super) const OWNER: usize = 400;
-    /// Domains in one request: what is reviewed by a person has to fit on a screen.
-    pub(super) const DOMAINS: usize = 20;
-}
-
 /// For how long alerts rest, in seconds. A silence always ends: whoever made it forgets it.
 pub mod silence {
     /// Where it isn't said.
@@ -502,51 +491,4 @@ impl GrantUsed {
 pub fn no_silence(seconds: u64) -> Option<&'static str> {
     let lasts = seconds == 0 || (silence::SHORTEST..=silence::LONGEST).contains(&seconds);
     (!lasts).then_some("is not a minute to 30 days, or 0 to end a silence")
-}
-
-/// A name: one line of at most 256 characters without control characters.
-fn check_name(name: &'static str, value: &str) -> Result<(), EventError> {
-    check_line(name, value, longest::NAME)
-}
-
-/// One line of at most so many characters without control characters.
-fn check_line(name: &'static str, value: &str, longest: usize) -> Result<(), EventError> {
-    if value.trim().is_empty() {
-        return Err(field(name, "is empty"));
-    }
-    if value.chars().count() > longest {
-        return Err(field(name, format!("has more than {longest} characters")));
-    }
-    if value.chars().any(char::is_control) {
-        return Err(field(name, "has control characters in it"));
-    }
-    Ok(())
-}
-
-/// A text in somebody's own words.
-fn check_text(name: &'static str, value: &str) -> Result<(), EventError> {
-    if value.trim().is_empty() {
-        return Err(field(name, "is empty"));
-    }
-    if value.chars().count() > longest::TEXT {
-        return Err(field(name, format!("has more than {} characters", longest::TEXT)));
-    }
-    Ok(())
-}
-
-fn check_duration(seconds: Option<u64>) -> Result<(), EventError> {
-    match seconds {
-        Some(0) => Err(field("duration_seconds", "is 0: leave it out for the usual time")),
-        _ => Ok(()),
-    }
-}
-
-fn check_reply(reply_to: Option<&ReplyTo>) -> Result<(), EventError> {
-    let Some(ReplyTo { via, to }) = reply_to else { return Ok(()) };
-    check_name("reply_to.via", via)?;
-    check_text("reply_to.to", to)
-}
-
-fn field(field: &'static str, problem: impl Into<String>) -> EventError {
-    EventError::Field { field, problem: problem.into() }
 }

@@ -5,6 +5,7 @@
 //! before anything else sees it. That the sender is who `source` says is the bus's own permission: only
 //! intake's role may put `egress.intake` events on it.
 
+mod checks;
 mod incoming;
 mod told;
 
